@@ -1,0 +1,137 @@
+//! The picture as data: what is where, from the bottom up.
+//!
+//! A scene holds buffers, not pixels. It is rebuilt for every frame and given to the backend, which
+//! decides for each element which path its memory takes to the screen; only what no other path can
+//! take is read by a renderer. Dropping a scene drops its hold on the clients' buffers.
+
+use std::sync::Arc;
+
+use crate::buffer::{BufferUse, Format, Shadow};
+use crate::geometry::{Rect, RectF, Region, Size, Transform};
+
+/// Everything that one frame of an output shows.
+#[derive(Default)]
+pub struct Scene {
+    /// The output's size in pixels.
+    pub size: Size,
+    /// What shows where no element does.
+    pub background: Color,
+    /// The elements, bottom first.
+    pub elements: Vec<Element>,
+}
+
+/// A colour, 8 bits per channel, opaque.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Color {
+    /// Red.
+    pub r: u8,
+    /// Green.
+    pub g: u8,
+    /// Blue.
+    pub b: u8,
+}
+
+/// What an element is, from one frame to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ElementId {
+    /// A client's surface.
+    Surface(u64),
+    /// The compositor's own cursor.
+    Cursor,
+}
+
+/// One rectangle of the picture.
+pub struct Element {
+    /// Whose it is.
+    pub id: ElementId,
+    /// Where its pixels come from.
+    pub content: Content,
+    /// The part of the content that shows, in pixels of the content as it lies in memory.
+    pub source: RectF,
+    /// How the content was turned before it was stored.
+    pub transform: Transform,
+    /// Where it shows, in pixels of the output.
+    pub dest: Rect,
+    /// Where nothing below can be seen, in pixels of the output; within `dest`.
+    pub opaque: Region,
+}
+
+/// Where pixels come from.
+#[derive(Clone)]
+pub enum Content {
+    /// A client's buffer, as it is.
+    Buffer(Arc<BufferUse>),
+    /// The compositor's private copy of a surface whose memory is not mapped.
+    Shadow(Arc<Shadow>),
+    /// A picture of the compositor's own.
+    Image(Arc<Image>),
+    /// One colour.
+    Solid(Color),
+}
+
+/// A picture of the compositor's own: premultiplied ARGB, rows without padding.
+pub struct Image {
+    /// Its size in pixels.
+    pub size: Size,
+    /// Its pixels, `size.w * size.h` of them.
+    pub pixels: Vec<u32>,
+}
+
+/// Pixels in memory, valid as long as the call that handed them out lasts.
+///
+/// The memory may be written by another process at any time, so there is no slice of it.
+#[derive(Clone, Copy)]
+pub struct Pixels {
+    /// The first pixel.
+    pub ptr: *const u8,
+    /// Bytes from one row to the next.
+    pub stride: usize,
+    /// Width and height in pixels.
+    pub size: Size,
+    /// What the bits mean.
+    pub format: Format,
+}
+
+/// Why pixels could not be read: the client took its memory away.
+#[derive(Debug, thiserror::Error)]
+#[error("the memory behind the buffer could not be read: {0}")]
+pub struct Unreadable(pub String);
+
+impl Content {
+    /// Calls `f` with the pixels, the guard armed where they are a client's.
+    ///
+    /// # Errors
+    ///
+    /// [`Unreadable`] if a fault was caught, then or earlier; `f` may have run, and seen zeros.
+    pub fn read<R>(&self, f: impl FnOnce(Pixels) -> R) -> Result<R, Unreadable> {
+        match self {
+            Content::Buffer(used) => used.buffer().read(f),
+            Content::Shadow(shadow) => Ok(f(shadow.pixels())),
+            Content::Image(image) => Ok(f(Pixels {
+                ptr: image.pixels.as_ptr().cast(),
+                stride: image.size.w as usize * 4,
+                size: image.size,
+                format: Format::ARGB8888,
+            })),
+            Content::Solid(Color { r, g, b }) => {
+                let pixel = u32::from_be_bytes([0xff, *r, *g, *b]);
+                Ok(f(Pixels {
+                    ptr: (&raw const pixel).cast(),
+                    stride: 4,
+                    size: Size::new(1, 1),
+                    format: Format::XRGB8888,
+                }))
+            }
+        }
+    }
+
+    /// What the bits of the pixels mean.
+    pub fn format(&self) -> Format {
+        match self {
+            Content::Buffer(used) => used.buffer().format(),
+            Content::Shadow(shadow) => shadow.format(),
+            Content::Image(_) => Format::ARGB8888,
+            Content::Solid(_) => Format::XRGB8888,
+        }
+    }
+}
