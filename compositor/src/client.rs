@@ -108,12 +108,15 @@ impl ClientState {
     }
 }
 
-impl ClientData for ClientState {
+/// A client's state, as wayland-server keeps it with the connection.
+pub(crate) struct Connection(pub Arc<ClientState>);
+
+impl ClientData for Connection {
     fn disconnected(&self, _client: ClientId, reason: DisconnectReason) {
         let why = match reason {
             DisconnectReason::ConnectionClosed => None,
             DisconnectReason::ProtocolError(e) => Some(e.to_string()),
         };
-        self.departures.lock().unwrap_or_else(PoisonError::into_inner).push((self.key, why));
+        self.0.departures.lock().unwrap_or_else(PoisonError::into_inner).push((self.0.key, why));
     }
 }

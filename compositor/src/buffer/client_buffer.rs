@@ -1,13 +1,13 @@
 //! Buffers: a rectangle of pixels in a pool, and who is using it.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use wayland_server::Resource;
 use wayland_server::protocol::wl_buffer::WlBuffer;
 use wayland_server::protocol::wl_callback::WlCallback;
 
-use super::{Access, Format, Pool};
+use super::{Access, Format, Path, Pool};
 use crate::geometry::Size;
 use crate::scene::{Pixels, Unreadable};
 
@@ -113,12 +113,46 @@ pub struct Buffer {
     /// Set once, right after the object exists.
     resource: Mutex<Option<WlBuffer>>,
     uses: AtomicUsize,
+    copied: AtomicU64,
+    frames: AtomicU64,
+    path: AtomicU8,
 }
 
 impl Buffer {
     /// A buffer of `pool`; `layout` has been checked against it.
     pub fn new(id: u64, pool: Arc<Pool>, layout: Layout) -> Arc<Self> {
-        Arc::new(Self { id, pool, layout, resource: Mutex::new(None), uses: AtomicUsize::new(0) })
+        Arc::new(Self {
+            id,
+            pool,
+            layout,
+            resource: Mutex::new(None),
+            uses: AtomicUsize::new(0),
+            copied: AtomicU64::new(0),
+            frames: AtomicU64::new(0),
+            path: AtomicU8::new(0),
+        })
+    }
+
+    /// Notes a frame that took `path`, `copied` bytes being read for it.
+    pub(crate) fn count_frame(&self, path: Path, copied: u64) {
+        self.frames.fetch_add(1, Ordering::Relaxed);
+        self.copied.fetch_add(copied, Ordering::Relaxed);
+        self.path.store(path as u8, Ordering::Relaxed);
+    }
+
+    /// Frames that showed it.
+    pub fn frames(&self) -> u64 {
+        self.frames.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that were copied out of it, over all frames.
+    pub fn bytes_copied(&self) -> u64 {
+        self.copied.load(Ordering::Relaxed)
+    }
+
+    /// The path of its last frame.
+    pub fn path(&self) -> Option<Path> {
+        Path::from_u8(self.path.load(Ordering::Relaxed))
     }
 
     /// Tells which protocol object to send `wl_buffer.release` to.

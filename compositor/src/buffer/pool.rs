@@ -4,7 +4,7 @@
 //! that took a reference to it is done, so no reader ever holds a pointer that a resize moved.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicU64, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use shm_core::mapping::{Guarded, MapError, Mapping, ReadError, Sealed};
@@ -51,7 +51,7 @@ impl Path {
         }
     }
 
-    fn from_u8(n: u8) -> Option<Path> {
+    pub(super) fn from_u8(n: u8) -> Option<Path> {
         [Path::Forwarded, Path::Scanout, Path::Imported, Path::Composed].into_iter().find(|p| *p as u8 == n)
     }
 }
@@ -65,9 +65,6 @@ pub struct Pool {
     client: Arc<ClientState>,
     /// One past the last byte that was ever read: reading a hole makes pages of it.
     touched: AtomicU64,
-    copied: AtomicU64,
-    frames: AtomicU64,
-    path: AtomicU8,
 }
 
 struct State {
@@ -121,9 +118,6 @@ impl Pool {
             state: Mutex::new(State { size, access }),
             client,
             touched: AtomicU64::new(0),
-            copied: AtomicU64::new(0),
-            frames: AtomicU64::new(0),
-            path: AtomicU8::new(0),
         })
     }
 
@@ -216,28 +210,6 @@ impl Pool {
         let more = end.saturating_sub(before);
         self.client.counts.touched.fetch_add(more, Ordering::Relaxed);
         more
-    }
-
-    /// Notes a frame that took `path`, `copied` bytes being read for it.
-    pub(crate) fn count_frame(&self, path: Path, copied: u64) {
-        self.frames.fetch_add(1, Ordering::Relaxed);
-        self.copied.fetch_add(copied, Ordering::Relaxed);
-        self.path.store(path as u8, Ordering::Relaxed);
-    }
-
-    /// Frames shown from this pool.
-    pub fn frames(&self) -> u64 {
-        self.frames.load(Ordering::Relaxed)
-    }
-
-    /// Bytes that were copied out of it, over all frames.
-    pub fn bytes_copied(&self) -> u64 {
-        self.copied.load(Ordering::Relaxed)
-    }
-
-    /// The path of its last frame.
-    pub fn path(&self) -> Option<Path> {
-        Path::from_u8(self.path.load(Ordering::Relaxed))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {

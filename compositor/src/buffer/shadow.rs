@@ -34,6 +34,11 @@ impl Shadow {
         Self { size, format, stride, data: vec![0; stride * size.h as usize] }
     }
 
+    /// Another copy of the same.
+    pub fn duplicate(&self) -> Self {
+        Self { size: self.size, format: self.format, stride: self.stride, data: self.data.clone() }
+    }
+
     /// Whether it can be brought up to date from `buffer`.
     pub fn fits(&self, buffer: &Buffer) -> bool {
         self.size == buffer.size() && self.format == buffer.format()

@@ -1,0 +1,61 @@
+//! A screen that is memory: for tests, servers and screenshots.
+//!
+//! It keeps one picture and redraws only what changed. Its clock is a timer of the given rate, or
+//! none: then a frame is made as soon as a client has committed one.
+
+use crate::RunError;
+use crate::frame::Showing;
+use crate::geometry::{Region, Size};
+use crate::render::{Drawn, PixmanRenderer, Renderer, Target};
+use crate::scene::Scene;
+
+/// The screen.
+pub(crate) struct Headless {
+    size: Size,
+    period_ns: u32,
+    picture: Vec<u32>,
+    renderer: PixmanRenderer,
+    drawn_once: bool,
+}
+
+impl Headless {
+    /// A screen of `size` pixels that shows `refresh_hz` frames a second, or as many as there are
+    /// if that is 0.
+    pub fn new(size: Size, refresh_hz: u32) -> Self {
+        Self {
+            size,
+            period_ns: 1_000_000_000_u32.checked_div(refresh_hz).unwrap_or(0),
+            // Both are positive: the command line and the library's start check them.
+            picture: vec![0; size.w as usize * size.h as usize],
+            renderer: PixmanRenderer::new(),
+            drawn_once: false,
+        }
+    }
+
+    /// Nanoseconds from one frame to the next; 0 without a clock.
+    pub fn period_ns(&self) -> u32 {
+        self.period_ns
+    }
+
+    /// Draws what changed.
+    pub fn show(
+        &mut self,
+        scene: &Scene,
+        damage: &Region,
+        drawn: &mut Vec<Drawn>,
+    ) -> Result<Showing, RunError> {
+        let mut target = Target {
+            ptr: self.picture.as_mut_ptr().cast(),
+            stride: self.size.w as usize * 4,
+            size: self.size,
+        };
+        self.renderer.render(scene, &mut target, damage, drawn);
+        self.drawn_once = true;
+        Ok(Showing::Now)
+    }
+
+    /// The picture, once there is one.
+    pub fn last_frame(&self) -> Option<&[u32]> {
+        self.drawn_once.then_some(self.picture.as_slice())
+    }
+}

@@ -1,0 +1,28 @@
+//! The monotonic clock.
+
+use rustix::time::{ClockId, Timespec, clock_gettime};
+
+/// Now, on `CLOCK_MONOTONIC`.
+pub fn now() -> Timespec {
+    clock_gettime(ClockId::Monotonic)
+}
+
+/// Nanoseconds since the clock's beginning.
+pub fn now_ns() -> u64 {
+    ns(now())
+}
+
+/// Microseconds since the clock's beginning.
+pub fn now_us() -> u64 {
+    now_ns() / 1000
+}
+
+/// A time as nanoseconds; the clock is never negative.
+pub fn ns(t: Timespec) -> u64 {
+    (t.tv_sec.max(0) as u64).saturating_mul(1_000_000_000).saturating_add(t.tv_nsec.max(0) as u64)
+}
+
+/// The milliseconds that input and frame events carry; they wrap, as the protocol expects.
+pub fn event_time(ns: u64) -> u32 {
+    (ns / 1_000_000) as u32
+}

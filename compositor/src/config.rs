@@ -1,0 +1,86 @@
+//! What a compositor is asked to be.
+
+use std::path::PathBuf;
+
+use crate::buffer::Policies;
+use crate::client::Limits;
+use crate::geometry::Size;
+use crate::scene::Color;
+
+/// Where the picture goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BackendKind {
+    /// The wayland backend if `WAYLAND_DISPLAY` names a live session, else headless.
+    #[default]
+    Auto,
+    /// A window in another compositor.
+    Wayland,
+    /// Memory.
+    Headless,
+}
+
+/// Where new windows appear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Placement {
+    /// The first in the middle, later ones where they cover least.
+    #[default]
+    Floating,
+    /// In the cells of a grid, row by row.
+    Grid {
+        /// Cells in a row.
+        columns: u32,
+        /// Rows.
+        rows: u32,
+    },
+}
+
+/// Everything that can be chosen about a compositor.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where the picture goes.
+    pub backend: BackendKind,
+    /// The socket's name in `XDG_RUNTIME_DIR`; the first free `wayland-N` if not given.
+    pub socket: Option<String>,
+    /// The output's size in pixels.
+    pub size: Size,
+    /// Frames per second of the headless output; 0 is as fast as clients commit.
+    pub refresh_hz: u32,
+    /// What to do with memory that is not sealed.
+    pub policies: Policies,
+    /// What each client may have.
+    pub limits: Limits,
+    /// Compose even what could be passed on.
+    pub compose: bool,
+    /// Write the output's last frame to this PNG.
+    pub capture: Option<PathBuf>,
+    /// Write every frame to this APNG.
+    pub record: Option<PathBuf>,
+    /// End after that many frames that showed a client.
+    pub frames: Option<u64>,
+    /// Write the ledger to this file as JSON lines.
+    pub report: Option<PathBuf>,
+    /// Where new windows appear.
+    pub placement: Placement,
+    /// What shows behind the windows.
+    pub background: Color,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            backend: BackendKind::Auto,
+            socket: None,
+            size: Size::new(1280, 720),
+            refresh_hz: 60,
+            policies: Policies::default(),
+            limits: Limits::default(),
+            compose: false,
+            capture: None,
+            record: None,
+            frames: None,
+            report: None,
+            placement: Placement::Floating,
+            background: Color { r: 0x20, g: 0x24, b: 0x2c },
+        }
+    }
+}

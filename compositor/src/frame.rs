@@ -1,0 +1,296 @@
+//! From "something changed" to a picture, and back to the clients.
+//!
+//! Nothing happens until something changes. Then one frame is due: at once if the backend is ready
+//! for it, else when it is. All changes that arrive until then are part of it. A frame rebuilds the
+//! scene, compares it with the last one, and has the backend show what differs.
+
+use calloop::timer::{TimeoutAction, Timer};
+use selkie_protocols::upstream::wp::presentation_time::server::wp_presentation_feedback::{
+    Kind, WpPresentationFeedback,
+};
+
+use crate::buffer::Path;
+use crate::clock;
+use crate::geometry::{Point, Rect, Region};
+use crate::ledger::Shown;
+use crate::render::Drawn;
+use crate::scene::{Content, Element, ElementId};
+use crate::scene_diff::SceneMemory;
+use crate::server::Server;
+use crate::surface::{Surface, SurfaceId, to_output};
+
+/// When the last frame was, and what is to come.
+#[derive(Default)]
+pub(crate) struct Frames {
+    /// Whether anything has changed since the last frame.
+    due: bool,
+    /// Whether a timer will make the frame.
+    timed: bool,
+    /// When the last frame was shown, in nanoseconds of the monotonic clock.
+    last_ns: u64,
+    /// Frames that were shown, for `wp_presentation`.
+    pub sequence: u64,
+    /// Frames that showed a client.
+    pub shown: u64,
+    memory: SceneMemory,
+    drawn: Vec<Drawn>,
+    /// Feedback for frames that the backend has and that have not yet turned to light.
+    pub in_flight: Vec<WpPresentationFeedback>,
+}
+
+/// When, and how, a frame turned to light.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Presented {
+    /// Nanoseconds of the clock that `wp_presentation.clock_id` names.
+    pub ns: u64,
+    /// Nanoseconds to the next frame; 0 where there is no rhythm.
+    pub refresh_ns: u32,
+    /// The output's frame counter.
+    pub sequence: u64,
+    /// What is known about how it happened.
+    pub flags: Kind,
+}
+
+/// What a backend did with a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Showing {
+    /// It shows.
+    Now,
+    /// It will show; the backend will say when.
+    Soon,
+    /// Not ready; the backend will say when it is.
+    Busy,
+}
+
+impl Server {
+    /// Has a frame made: something changed.
+    pub fn schedule_frame(&mut self) {
+        self.frames.due = true;
+    }
+
+    /// Makes the frame that is due, if it is time for it. Called whenever the loop has no events.
+    pub fn frame_if_due(&mut self) {
+        if !self.frames.due || self.frames.timed || !self.backend.is_ready() {
+            return;
+        }
+        let period = u64::from(self.backend.pace_ns());
+        let now = clock::now_ns();
+        let next = self.frames.last_ns.saturating_add(period);
+        if now >= next {
+            // On the grid of the last frame if we are not late, so that the rhythm holds.
+            self.frames.last_ns = if now - next < period { next } else { now };
+            self.frame();
+            return;
+        }
+        let wait = std::time::Duration::from_nanos(next - now);
+        let timer = self.handle.insert_source(Timer::from_duration(wait), |_, (), server: &mut Server| {
+            server.frames.timed = false;
+            TimeoutAction::Drop
+        });
+        match timer {
+            Ok(_) => self.frames.timed = true,
+            Err(e) => {
+                tracing::error!("cannot set a timer: {e}");
+                self.frame();
+            }
+        }
+    }
+
+    fn frame(&mut self) {
+        self.frames.due = false;
+        self.build_scene();
+        let surfaces = &self.surfaces;
+        let scale = self.output.scale();
+        let damage = self.frames.memory.update(&self.scene, |element| {
+            let ElementId::Surface(id) = element.id else { return Region::default() };
+            surfaces.get(SurfaceId(id)).map_or_else(Region::default, |s| {
+                to_output(s.current.damage.region(), element.dest.origin(), scale)
+            })
+        });
+        self.frames.drawn.clear();
+        let showing = if damage.is_non_empty() {
+            self.backend.show(&self.scene, &damage, &mut self.frames.drawn)
+        } else {
+            self.backend.tick()
+        };
+        let showing = match showing {
+            Ok(showing) => showing,
+            Err(e) => {
+                self.fail(e);
+                return;
+            }
+        };
+        if showing == Showing::Busy {
+            // Nothing was shown: everything is as it was, and the backend will call.
+            self.frames.memory.forget();
+            self.frames.due = true;
+            self.scene.elements.clear();
+            return;
+        }
+        let drawn_anything = damage.is_non_empty();
+        let faults: Vec<ElementId> = self.frames.drawn.iter().filter(|d| d.fault).map(|d| d.id).collect();
+        self.record_frame(drawn_anything);
+        // Dropping the scene ends our reading: releases go out as buffers are replaced.
+        self.scene.elements.clear();
+        for id in faults {
+            self.memory_fault(id);
+        }
+        match showing {
+            Showing::Now => {
+                self.frame_done(clock::now_ns());
+                self.presented(Presented {
+                    ns: clock::now_ns(),
+                    refresh_ns: self.output.period_ns(),
+                    sequence: self.frames.sequence,
+                    flags: Kind::empty(),
+                });
+            }
+            Showing::Soon | Showing::Busy => {}
+        }
+        if self.config.frames.is_some_and(|limit| self.frames.shown >= limit) {
+            self.stop.stop();
+        }
+    }
+
+    /// Writes the frame into the ledger and collects who wants to know when it turns to light.
+    fn record_frame(&mut self, drew: bool) {
+        let now_us = clock::now_us();
+        let mut shows_client = false;
+        self.frames.sequence += u64::from(drew);
+        let frame = self.frames.sequence;
+        for element in &self.scene.elements {
+            let ElementId::Surface(number) = element.id else { continue };
+            shows_client = true;
+            let id = SurfaceId(number);
+            let Some(surface) = self.surfaces.get_mut(id) else { continue };
+            surface.current.damage.clear();
+            if !surface.visible {
+                continue;
+            }
+            self.frames.in_flight.append(&mut surface.current.feedback);
+            if !std::mem::take(&mut surface.current.fresh) {
+                continue;
+            }
+            let Some(buffer) = surface.current.last_buffer.clone() else { continue };
+            let drawn = self.frames.drawn.iter().filter(|d| d.id == element.id).map(|d| d.bytes).sum::<u64>();
+            let shown = Shown {
+                client: surface.client.key,
+                surface: id,
+                buffer,
+                path: Path::Composed,
+                bytes_copied: drawn + std::mem::take(&mut surface.current.shadow_bytes),
+                committed_us: surface.current.committed_us,
+                presented_us: now_us,
+            };
+            self.ledger.frame(frame, &shown);
+        }
+        self.frames.shown += u64::from(drew && shows_client);
+    }
+
+    /// The output is ready for the next frame: tells every visible surface to draw it.
+    pub fn frame_done(&mut self, ns: u64) {
+        let time = clock::event_time(ns);
+        for surface in self.surfaces.iter_mut() {
+            if surface.visible {
+                for callback in surface.current.callbacks.drain(..) {
+                    callback.done(time);
+                }
+            }
+        }
+    }
+
+    /// What was in flight turned to light.
+    pub fn presented(&mut self, at: Presented) {
+        let (sec, nsec) = (at.ns / 1_000_000_000, (at.ns % 1_000_000_000) as u32);
+        for feedback in self.frames.in_flight.drain(..) {
+            self.output.sync(&feedback);
+            feedback.presented(
+                (sec >> 32) as u32,
+                sec as u32,
+                nsec,
+                at.refresh_ns,
+                (at.sequence >> 32) as u32,
+                at.sequence as u32,
+                at.flags,
+            );
+        }
+    }
+
+    /// What was in flight will never turn to light.
+    pub fn discarded(&mut self) {
+        for feedback in self.frames.in_flight.drain(..) {
+            feedback.discarded();
+        }
+    }
+
+    /// Rebuilds the scene from the surfaces and finds out which of them can be seen.
+    fn build_scene(&mut self) {
+        let scale = self.output.scale();
+        self.scene.size = self.output.size();
+        self.scene.background = self.config.background;
+        self.scene.elements.clear();
+        let elements = &mut self.scene.elements;
+        let surfaces = &self.surfaces;
+        for root in self.shell.roots(surfaces, &self.output).chain(self.seat.icon_roots()) {
+            surfaces.walk(root.surface, root.origin, &mut |id, surface, at| {
+                elements.extend(element(id, surface, at, scale));
+            });
+        }
+        elements.extend(self.seat.cursor_element(scale));
+        self.find_visible();
+    }
+
+    /// Marks the surfaces that show, from the top down.
+    fn find_visible(&mut self) {
+        for surface in self.surfaces.iter_mut() {
+            surface.was_visible = std::mem::take(&mut surface.visible);
+        }
+        let screen = Rect::of_size(self.scene.size);
+        let mut covered = Region::default();
+        for element in self.scene.elements.iter().rev() {
+            if let ElementId::Surface(id) = element.id
+                && let Some(surface) = self.surfaces.get_mut(SurfaceId(id))
+            {
+                let shown = element.dest.intersect(screen).to_region().subtract(&covered);
+                surface.visible = shown.is_non_empty();
+            }
+            if element.opaque.is_non_empty() {
+                covered = covered.union(&element.opaque);
+            }
+        }
+        for surface in self.surfaces.iter() {
+            if surface.1.visible != surface.1.was_visible {
+                self.output.tell(&surface.1.resource, surface.1.visible);
+            }
+        }
+    }
+}
+
+/// The element that shows `surface` with its top left corner at `at`.
+fn element(id: SurfaceId, surface: &Surface, at: Point, scale: i32) -> Option<Element> {
+    let current = &surface.current;
+    let content = current.content()?;
+    let px = |v: i32| v.saturating_mul(scale);
+    let dest = Rect::new(px(at.x), px(at.y), px(current.size.w), px(current.size.h));
+    if dest.is_empty() {
+        return None;
+    }
+    let opaque = if content.format().is_opaque() {
+        dest.to_region()
+    } else if current.opaque.is_non_empty() {
+        to_output(&current.opaque, dest.origin(), scale).intersect(&dest.to_region())
+    } else {
+        Region::default()
+    };
+    if let Content::Buffer(used) = &content {
+        used.buffer().pool().touch(used.buffer().layout().end());
+    }
+    Some(Element {
+        id: ElementId::Surface(id.0),
+        content,
+        source: current.source(),
+        transform: current.transform,
+        dest,
+        opaque,
+    })
+}

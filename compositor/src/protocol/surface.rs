@@ -1,0 +1,148 @@
+//! `wl_surface`.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use wayland_server::protocol::wl_buffer::WlBuffer;
+use wayland_server::protocol::wl_callback::{self, WlCallback};
+use wayland_server::protocol::wl_surface::{self, WlSurface};
+use wayland_server::{Resource, WEnum};
+
+use super::compositor::RegionData;
+use super::shm::BufferData;
+use crate::client::{ClientState, NO_MEMORY};
+use crate::dispatch::{Ctx, Requests};
+use crate::error::{Outcome, ProtocolError};
+use crate::geometry::{Point, Rect, Transform};
+use crate::server::Server;
+use crate::surface::{Attach, Role, SurfaceId};
+
+/// The data of a `wl_surface`.
+pub(crate) struct SurfaceData {
+    pub surface: SurfaceId,
+    pub client: Arc<ClientState>,
+}
+
+/// The number of a surface that a request names.
+pub(crate) fn surface_id(resource: &WlSurface) -> SurfaceId {
+    // Every wl_surface is made with that data, in one place (`wl_compositor.create_surface`).
+    resource.data::<SurfaceData>().expect("surfaces are made with their number").surface
+}
+
+/// A callback has no requests.
+pub(crate) struct CallbackData;
+
+impl Requests<WlCallback> for CallbackData {
+    fn request(&self, _: &mut Ctx<'_, '_>, _: &WlCallback, _: wl_callback::Request) -> Outcome {
+        Ok(())
+    }
+}
+
+impl Requests<WlSurface> for SurfaceData {
+    fn request(&self, ctx: &mut Ctx<'_, '_>, object: &WlSurface, request: wl_surface::Request) -> Outcome {
+        use wl_surface::{Error, Request};
+        let limits = &self.client.limits;
+        let Some(surface) = ctx.server.surfaces.get_mut(self.surface) else { return Ok(()) };
+        let pending = &mut surface.pending;
+        match request {
+            Request::Attach { buffer, x, y } => {
+                if object.version() >= 5 && (x, y) != (0, 0) {
+                    return Err(ProtocolError::new(
+                        Error::InvalidOffset,
+                        format!("attach at {x},{y}: since version 5 that is wl_surface.offset's work"),
+                    ));
+                }
+                pending.attach = Some(match buffer {
+                    Some(buffer) => Attach::Buffer(client_buffer(&buffer)?),
+                    None => Attach::Null,
+                });
+                if object.version() < 5 {
+                    pending.offset = Point::new(x, y);
+                }
+            }
+            Request::Offset { x, y } => pending.offset = Point::new(x, y),
+            Request::Damage { x, y, width, height } => {
+                pending.surface_damage.add(Rect::new(x, y, width, height));
+            }
+            Request::DamageBuffer { x, y, width, height } => {
+                pending.buffer_damage.add(Rect::new(x, y, width, height));
+            }
+            Request::Frame { callback } => {
+                let waiting = pending.callbacks.len() + surface.current.callbacks.len();
+                if waiting >= limits.callbacks {
+                    let message = format!("more than {} frame callbacks wait on a surface", limits.callbacks);
+                    return Err(ProtocolError::new(NO_MEMORY, message));
+                }
+                let callback = ctx.init.init(callback, CallbackData);
+                pending.callbacks.push(callback);
+            }
+            Request::SetOpaqueRegion { region } => {
+                pending.opaque = Some(region.map(|r| region_of(&r)).unwrap_or_default());
+            }
+            Request::SetInputRegion { region } => pending.input = Some(region.map(|r| region_of(&r))),
+            Request::SetBufferTransform { transform } => {
+                let known = match transform {
+                    WEnum::Value(t) => Transform::from_wire(t),
+                    WEnum::Unknown(_) => None,
+                };
+                let Some(transform) = known else {
+                    let message = format!("there is no transform {}", u32::from(transform));
+                    return Err(ProtocolError::new(Error::InvalidTransform, message));
+                };
+                pending.transform = Some(transform);
+            }
+            Request::SetBufferScale { scale } => {
+                if scale < 1 {
+                    let message = format!("buffer scale {scale} is not positive");
+                    return Err(ProtocolError::new(Error::InvalidScale, message));
+                }
+                pending.scale = Some(scale);
+            }
+            Request::GetRelease { callback } => {
+                let callback = ctx.init.init(callback, CallbackData);
+                if let Some(replaced) = pending.release.replace(callback) {
+                    replaced.done(0);
+                }
+            }
+            Request::Commit => {
+                if pending.release.is_some() && !matches!(pending.attach, Some(Attach::Buffer(_))) {
+                    let message = "get_release without a buffer attached in the same commit";
+                    return Err(ProtocolError::new(Error::NoBuffer, message));
+                }
+                return ctx.server.commit(self.surface);
+            }
+            Request::Destroy => {
+                if surface.role != Role::None && ctx.server.role_object_alive(self.surface) {
+                    let message = "a surface must outlive the object that gave it its role";
+                    return Err(ProtocolError::new(Error::DefunctRoleObject, message));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn destroyed(&self, server: &mut Server, _: &WlSurface) {
+        self.client.counts.surfaces.fetch_sub(1, Ordering::Relaxed);
+        server.shell_surface_gone(self.surface);
+        server.seat_surface_gone(self.surface);
+        if let Some(surface) = server.surfaces.remove(self.surface) {
+            for feedback in surface.current.feedback.into_iter().chain(surface.pending.feedback) {
+                feedback.discarded();
+            }
+        }
+        server.schedule_frame();
+    }
+}
+
+fn client_buffer(buffer: &WlBuffer) -> Result<Arc<crate::buffer::Buffer>, ProtocolError> {
+    // The only buffers that can be made are those of wl_shm.
+    buffer
+        .data::<BufferData>()
+        .map(|data| data.buffer.clone())
+        .ok_or_else(|| ProtocolError::new(0u32, "that wl_buffer is of no kind that selkie knows"))
+}
+
+fn region_of(region: &wayland_server::protocol::wl_region::WlRegion) -> crate::geometry::Region {
+    region.data::<RegionData>().map(RegionData::get).unwrap_or_default()
+}

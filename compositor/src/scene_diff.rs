@@ -1,0 +1,88 @@
+//! What differs between one scene and the next.
+//!
+//! Everything that can change the picture (a window that moved, a surface that is gone, a new order)
+//! shows in the scene itself, so comparing two scenes finds it; nobody has to remember to report it.
+
+use crate::geometry::{Rect, RectF, Region, Size, Transform};
+use crate::scene::{Color, Element, ElementId, Scene};
+use crate::surface::Damage;
+
+/// The last scene, as far as it matters for the next one.
+#[derive(Default)]
+pub(crate) struct SceneMemory {
+    size: Size,
+    background: Color,
+    seen: Vec<Seen>,
+    /// The list before, kept for its memory.
+    before: Vec<Seen>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+struct Seen {
+    id: ElementId,
+    dest: Rect,
+    source: RectF,
+    transform: Transform,
+}
+
+impl SceneMemory {
+    /// Takes `scene` in; returns where it differs from the one before, in pixels of the output.
+    ///
+    /// `changed` gives, for an element that stayed where it was, what changed within it, in pixels of
+    /// the output.
+    pub fn update(&mut self, scene: &Scene, changed: impl Fn(&Element) -> Region) -> Region {
+        std::mem::swap(&mut self.seen, &mut self.before);
+        self.seen.clear();
+        self.seen.extend(scene.elements.iter().map(|e| Seen {
+            id: e.id,
+            dest: e.dest,
+            source: e.source,
+            transform: e.transform,
+        }));
+        let screen = Rect::of_size(scene.size);
+        if (self.size, self.background) != (scene.size, scene.background) {
+            (self.size, self.background) = (scene.size, scene.background);
+            return screen.to_region();
+        }
+        let mut damage = Damage::default();
+        let same_order = self.before.len() == self.seen.len()
+            && self.before.iter().zip(&self.seen).all(|(a, b)| a.id == b.id);
+        for (i, now) in self.seen.iter().enumerate() {
+            let then = match same_order {
+                true => self.before.get(i),
+                false => self.before.iter().find(|b| b.id == now.id),
+            };
+            match then {
+                Some(then) if then == now => damage.merge_region(&changed(&scene.elements[i])),
+                Some(then) => {
+                    damage.add(then.dest.intersect(screen));
+                    damage.add(now.dest.intersect(screen));
+                }
+                None => damage.add(now.dest.intersect(screen)),
+            }
+        }
+        if !same_order {
+            self.add_departed_and_restacked(&mut damage, screen);
+        }
+        damage.region().intersect(&screen.to_region())
+    }
+
+    /// Forgets the last scene: the next one differs from it everywhere.
+    pub fn forget(&mut self) {
+        self.size = Size::default();
+    }
+
+    fn add_departed_and_restacked(&self, damage: &mut Damage, screen: Rect) {
+        let stayed = |list: &[Seen], other: &[Seen]| -> Vec<Seen> {
+            list.iter().filter(|s| other.iter().any(|o| o.id == s.id)).copied().collect()
+        };
+        for gone in self.before.iter().filter(|b| !self.seen.iter().any(|s| s.id == b.id)) {
+            damage.add(gone.dest.intersect(screen));
+        }
+        let (then, now) = (stayed(&self.before, &self.seen), stayed(&self.seen, &self.before));
+        for (a, b) in then.iter().zip(&now).filter(|(a, b)| a.id != b.id) {
+            damage.add(a.dest.intersect(screen));
+            damage.add(b.dest.intersect(screen));
+        }
+    }
+}

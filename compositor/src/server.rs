@@ -1,0 +1,166 @@
+//! The server: everything the rooms share, and the loop that drives it.
+
+use std::collections::HashMap;
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, PoisonError};
+
+use calloop::{LoopHandle, LoopSignal};
+use wayland_server::{Client, DisplayHandle, Resource};
+
+use crate::backend::Backend;
+use crate::client::{ClientState, Connection, Departures};
+use crate::config::Config;
+use crate::dispatch::post;
+use crate::error::ProtocolError;
+use crate::frame::Frames;
+use crate::ledger::Ledger;
+use crate::protocol::output::OutputState;
+use crate::scene::{ElementId, Scene};
+use crate::seat::Seat;
+use crate::shell::Shell;
+use crate::surface::{Commit, ContentError, Role, SurfaceId, Surfaces};
+
+/// Everything there is while the compositor runs.
+pub(crate) struct Server {
+    pub display: DisplayHandle,
+    pub handle: LoopHandle<'static, Server>,
+    pub stop: LoopSignal,
+    pub config: Config,
+    pub surfaces: Surfaces,
+    pub shell: Shell,
+    pub seat: Seat,
+    pub output: OutputState,
+    pub frames: Frames,
+    pub scene: Scene,
+    pub ledger: Ledger,
+    pub backend: Backend,
+    pub departures: Departures,
+    pub clients: HashMap<u64, Client>,
+    pub limits: Arc<crate::client::Limits>,
+    /// What went wrong that must end the compositor.
+    pub failure: Option<crate::RunError>,
+    pub last_id: u64,
+}
+
+impl Server {
+    /// A number that was never used before.
+    pub fn next_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    /// Takes a connection in. `label` and `policy` override what its process would say.
+    pub fn insert_client(
+        &mut self,
+        stream: UnixStream,
+        label: Option<String>,
+        policy: Option<crate::buffer::Policy>,
+    ) -> std::io::Result<()> {
+        let pid = rustix::net::sockopt::socket_peercred(&stream)
+            .map(|c| rustix::process::Pid::as_raw(Some(c.pid)))
+            .unwrap_or(0);
+        let program = label
+            .or_else(|| shm_core::process::program_name(pid))
+            .unwrap_or_else(|| "unknown".to_owned());
+        let policy = policy.unwrap_or_else(|| self.config.policies.for_program(&program));
+        let key = self.next_id();
+        let state = Arc::new(ClientState::new(
+            key,
+            pid,
+            program,
+            policy,
+            self.limits.clone(),
+            self.departures.clone(),
+        ));
+        let client = self.display.insert_client(stream, Arc::new(Connection(state.clone())))?;
+        self.clients.insert(key, client);
+        self.ledger.client_came(&state);
+        Ok(())
+    }
+
+    /// Deals with clients that went away.
+    pub fn reap(&mut self) {
+        let gone = std::mem::take(&mut *self.departures.lock().unwrap_or_else(PoisonError::into_inner));
+        for (key, why) in gone {
+            self.clients.remove(&key);
+            self.ledger.client_went(key, why);
+        }
+    }
+
+    /// Commits a surface and lets everybody who cares about it know.
+    pub fn commit(&mut self, id: SurfaceId) -> crate::error::Outcome {
+        let Some(surface) = self.surfaces.get(id) else { return Ok(()) };
+        // A role may refuse a commit: an xdg_surface without its first ack, a popup without parent.
+        if !self.surfaces.is_synchronised(id) {
+            match surface.role {
+                Role::Toplevel | Role::Popup => self.shell_check(id)?,
+                Role::None | Role::Subsurface | Role::Cursor | Role::DragIcon => {}
+            }
+        }
+        let outcome = self.surfaces.commit(id, crate::clock::now_us());
+        self.committed(outcome)
+    }
+
+    /// Deals with the outcome of a commit.
+    pub fn committed(
+        &mut self,
+        outcome: Result<Commit, (SurfaceId, ContentError)>,
+    ) -> crate::error::Outcome {
+        let commit = match outcome {
+            Ok(commit) => commit,
+            Err((id, error)) => return Err(self.content_error(id, error)),
+        };
+        for feedback in commit.discarded {
+            feedback.discarded();
+        }
+        for (id, applied) in commit.applied {
+            if applied.cut_off {
+                self.ledger.cut_off(&self.surfaces, id);
+            }
+            let Some(surface) = self.surfaces.get(id) else { continue };
+            match surface.role {
+                Role::Toplevel | Role::Popup => self.shell_committed(id, applied),
+                Role::Cursor | Role::DragIcon => self.seat_committed(id, applied),
+                Role::None | Role::Subsurface => {}
+            }
+        }
+        self.schedule_frame();
+        Ok(())
+    }
+
+    fn content_error(&self, id: SurfaceId, error: ContentError) -> ProtocolError {
+        use selkie_protocols::upstream::wp::viewporter::server::wp_viewport;
+        use wayland_server::protocol::wl_surface;
+        let on = |e: ProtocolError| match self.surfaces.get(id) {
+            Some(surface) => e.on(&surface.resource),
+            None => e,
+        };
+        match error {
+            ContentError::NotMultipleOfScale { .. } => {
+                on(ProtocolError::new(wl_surface::Error::InvalidSize, error.to_string()))
+            }
+            ContentError::FractionalSource(..) => {
+                self.viewport_error(id, wp_viewport::Error::BadSize, error.to_string())
+            }
+            ContentError::SourceOutsideBuffer(..) => {
+                self.viewport_error(id, wp_viewport::Error::OutOfBuffer, error.to_string())
+            }
+        }
+    }
+
+    /// Ends the client of `surface`: its memory went away while it was read.
+    pub fn memory_fault(&mut self, id: ElementId) {
+        let ElementId::Surface(id) = id else { return };
+        let Some(surface) = self.surfaces.get(SurfaceId(id)) else { return };
+        let error = ProtocolError::new(
+            wayland_server::protocol::wl_shm::Error::InvalidFd,
+            "the memory behind the buffer was taken away while it was shown (SIGBUS caught): \
+             add F_SEAL_SHRINK before wl_shm.create_pool",
+        );
+        let object = match surface.current.last_buffer.as_ref().and_then(|b| b.resource()) {
+            Some(buffer) => buffer.id(),
+            None => surface.resource.id(),
+        };
+        post(&self.display, &surface.client, object, error);
+    }
+}
