@@ -1,0 +1,38 @@
+# What a person types. `make` alone says what there is.
+# Everything here is a thin line over cargo; what a target needs from the system, `make deps` brings.
+
+CARGO ?= cargo
+OUT   ?= selkie-demo
+
+.DEFAULT_GOAL := help
+.PHONY: help deps demo test bench
+
+help:
+	@echo 'selkie: a Wayland compositor that enforces sealed shared memory'
+	@echo
+	@echo '  make demo    build it and watch it: pictures and a table in $(OUT)/ (choose with OUT=dir)'
+	@echo '  make test    formatting, lints, unit, property and end-to-end tests, documentation'
+	@echo '  make bench   what a frame costs here, beside a memcpy and beside weston and sway'
+	@echo '  make deps    install the system libraries, where they are missing'
+
+deps:
+	@scripts/deps.sh
+
+demo: deps
+	$(CARGO) run --locked --release -- demo --out '$(OUT)'
+
+# nextest runs every test in a process of its own, so a crash or a leak is pinned on one test;
+# it cannot run documentation tests, which cargo runs after it. Without nextest, cargo runs all.
+test: deps
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
+	  echo '$(CARGO) nextest run --locked --workspace' && $(CARGO) nextest run --locked --workspace; \
+	else \
+	  echo '$(CARGO) test --locked --workspace --lib --bins --tests' && $(CARGO) test --locked --workspace --lib --bins --tests; \
+	fi
+	$(CARGO) test --locked --workspace --doc
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps
+
+bench: deps
+	$(CARGO) bench --locked --workspace

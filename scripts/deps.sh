@@ -1,0 +1,73 @@
+#!/bin/sh
+# Installs the system libraries that selkie links, with the distribution's own package manager.
+# Does nothing where all of them are found, so that `make demo` and `make test` can always call it.
+#
+# It is a script beside the Makefile, not a recipe in it, because it has to be readable before it is
+# run: it is the one thing in this project that changes the user's machine.
+set -eu
+
+# pkg-config names of what the program links: the pixel library, and the keymap library.
+LIBRARIES='pixman-1 xkbcommon'
+
+say() { printf '%s\n' "selkie deps: $*" >&2; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# cargo comes from rustup more often than from a distribution (whose version may be too old), so it
+# is never installed from here.
+if ! have cargo; then
+    say "cargo was not found. Install Rust with the script on https://rustup.rs, open a new shell and try again."
+    exit 1
+fi
+
+missing=''
+have cc || missing="$missing cc"
+if have pkg-config; then
+    for library in $LIBRARIES; do
+        pkg-config --exists "$library" || missing="$missing $library"
+    done
+else
+    missing="$missing pkg-config $LIBRARIES"
+fi
+[ -n "$missing" ] || exit 0
+say "missing:$missing"
+
+# ID and ID_LIKE of os-release(5): a derivative names the distribution that it follows.
+like=' unknown '
+for file in /etc/os-release /usr/lib/os-release; do
+    if [ -r "$file" ]; then
+        like=$(. "$file" && printf ' %s %s ' "${ID:-}" "${ID_LIKE:-}")
+        break
+    fi
+done
+
+# NixOS, Alpine and others are not guessed at: a wrong command is worse than a sentence.
+case $like in
+    *' debian '* | *' ubuntu '*)
+        set -- env DEBIAN_FRONTEND=noninteractive apt-get install --yes gcc libc6-dev pkg-config libpixman-1-dev libxkbcommon-dev ;;
+    *' fedora '* | *' rhel '*)
+        set -- dnf install --assumeyes gcc pkgconf-pkg-config pixman-devel libxkbcommon-devel ;;
+    *' arch '*)
+        set -- pacman --sync --needed --noconfirm gcc pkgconf pixman libxkbcommon ;;
+    *)
+        say "this distribution is not one I know ($(echo $like))." \
+            "Install a C compiler, pkg-config and the development files of: $LIBRARIES; then try again."
+        exit 1 ;;
+esac
+
+root=''
+if [ "$(id -u)" -ne 0 ]; then
+    have sudo || { say "installing needs root and there is no sudo here. As root, run: $*"; exit 1; }
+    root=sudo
+fi
+
+say "running: $root $*"
+if ! $root "$@"; then
+    # An image without package lists, or with old ones, cannot install anything before it fetched them.
+    have apt-get || exit 1
+    $root apt-get update
+    $root "$@"
+fi
+
+for library in $LIBRARIES; do
+    pkg-config --exists "$library" || { say "$library is still not found by pkg-config."; exit 1; }
+done
