@@ -1,0 +1,50 @@
+//! What the end-to-end tests stand on: real compositors started as processes, pictures of what they
+//! show, and a client that can say anything.
+//!
+//! Nothing here waits by sleeping for a guessed time. What belongs to this project says when it is
+//! ready; a program of others is asked again and again until a deadline, and that is written in one
+//! place, [`process::eventually`].
+
+#![deny(unsafe_code)]
+// Each test file is a crate of its own and uses a part of this.
+#![allow(dead_code, unused_imports, unused_macros)]
+
+pub mod host;
+pub mod image;
+pub mod process;
+pub mod raw;
+
+pub use host::{Host, Kind};
+pub use image::{Image, assert_close, assert_same};
+pub use process::{Counters, Process, RuntimeDir, eventually, program};
+
+/// Ends the test as skipped, with the reason printed, unless the condition holds. Where
+/// `SELKIE_REQUIRE_HOSTS` is set (in CI) a skip is a failure.
+macro_rules! require {
+    ($condition:expr, $($why:tt)+) => {
+        if !$condition {
+            return crate::support::skip(&format!($($why)+));
+        }
+    };
+}
+pub(crate) use require;
+
+/// [`require!`] for programs: skips unless each of them is installed.
+macro_rules! require_programs {
+    ($($name:expr),+ $(,)?) => {
+        $(crate::support::require!(
+            crate::support::program($name).is_some(), "{} is not installed", $name
+        );)+
+    };
+}
+pub(crate) use require_programs;
+
+/// Says why a test is skipped; panics instead where every test must run.
+///
+/// # Panics
+/// With `SELKIE_REQUIRE_HOSTS` set to anything but `0` or nothing.
+pub fn skip(why: &str) {
+    let strict = std::env::var("SELKIE_REQUIRE_HOSTS").is_ok_and(|value| !value.is_empty() && value != "0");
+    assert!(!strict, "would be skipped, and SELKIE_REQUIRE_HOSTS is set: {why}");
+    eprintln!("SKIPPED: {why}");
+}
