@@ -1,1 +1,32 @@
-//! To be written.
+//! The selkie compositor: what a client's memory is decides how it is shown.
+//!
+//! [`Compositor::start`] makes the socket, [`Compositor::run`] serves it. See the project's design
+//! document for the words used here (pool, verdict, policy, path, ledger).
+
+mod backend;
+pub mod buffer;
+mod client;
+mod clock;
+mod config;
+mod dispatch;
+mod error;
+mod frame;
+pub mod geometry;
+mod ledger;
+mod protocol;
+pub mod render;
+mod report;
+mod run;
+pub mod scene;
+mod scene_diff;
+mod seat;
+mod server;
+mod shell;
+pub mod surface;
+
+pub use client::{ClientState, Counts, Limits};
+pub use config::{BackendKind, Config, Placement};
+pub use error::ProtocolError;
+pub use ledger::ClientRecord;
+pub use report::ReportError;
+pub use run::{Compositor, Remote, RunError, StartError, Summary};

@@ -12,13 +12,36 @@ use crate::buffer::{Facts, Path, Policy};
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 pub(crate) enum Event<'a> {
-    Client { client: u64, pid: i32, program: &'a str, policy: Policy },
-    Gone { client: u64, error: Option<&'a str> },
+    Client {
+        client: u64,
+        pid: i32,
+        program: &'a str,
+        policy: Policy,
+    },
+    Gone {
+        client: u64,
+        error: Option<&'a str>,
+    },
     Pool(PoolLine<'a>),
     Refused(PoolLine<'a>),
-    Resize { pool: u64, size: u64 },
-    Buffer { buffer: u64, pool: u64, offset: u64, width: i32, height: i32, stride: u64, format: &'a str },
-    BufferGone { buffer: u64, frames: u64, bytes_copied: u64 },
+    Resize {
+        pool: u64,
+        size: u64,
+    },
+    Buffer {
+        buffer: u64,
+        pool: u64,
+        offset: u64,
+        width: i32,
+        height: i32,
+        stride: u64,
+        format: &'a str,
+    },
+    BufferGone {
+        buffer: u64,
+        frames: u64,
+        bytes_copied: u64,
+    },
     Frame {
         frame: u64,
         client: u64,
@@ -111,8 +134,8 @@ pub(crate) struct Report {
 impl Report {
     /// Begins a report.
     pub fn create(path: &FilePath) -> Result<Self, ReportError> {
-        let file = File::create(path)
-            .map_err(|source| ReportError::Create { path: path.to_owned(), source })?;
+        let file =
+            File::create(path).map_err(|source| ReportError::Create { path: path.to_owned(), source })?;
         Ok(Self { path: path.to_owned(), file: BufWriter::new(file), failed: None })
     }
 

@@ -27,6 +27,7 @@ pub(crate) struct Server {
     pub stop: LoopSignal,
     pub config: Config,
     pub surfaces: Surfaces,
+    pub regions: HashMap<u64, crate::geometry::Region>,
     pub shell: Shell,
     pub seat: Seat,
     pub output: OutputState,
@@ -59,9 +60,8 @@ impl Server {
         let pid = rustix::net::sockopt::socket_peercred(&stream)
             .map(|c| rustix::process::Pid::as_raw(Some(c.pid)))
             .unwrap_or(0);
-        let program = label
-            .or_else(|| shm_core::process::program_name(pid))
-            .unwrap_or_else(|| "unknown".to_owned());
+        let program =
+            label.or_else(|| shm_core::process::program_name(pid)).unwrap_or_else(|| "unknown".to_owned());
         let policy = policy.unwrap_or_else(|| self.config.policies.for_program(&program));
         let key = self.next_id();
         let state = Arc::new(ClientState::new(
@@ -102,10 +102,7 @@ impl Server {
     }
 
     /// Deals with the outcome of a commit.
-    pub fn committed(
-        &mut self,
-        outcome: Result<Commit, (SurfaceId, ContentError)>,
-    ) -> crate::error::Outcome {
+    pub fn committed(&mut self, outcome: Result<Commit, (SurfaceId, ContentError)>) -> crate::error::Outcome {
         let commit = match outcome {
             Ok(commit) => commit,
             Err((id, error)) => return Err(self.content_error(id, error)),

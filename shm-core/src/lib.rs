@@ -1,1 +1,43 @@
-//! To be written.
+//! Linux shared memory between processes that do not trust each other.
+//!
+//! A Wayland client hands its compositor a file descriptor and says "my pixels are in there". The memory behind it may
+//! shrink while it is being read, may belong to a file system whose owner never answers, or may not be memory at all.
+//! This crate says which it is ([`verdict`]), makes memory that others may trust ([`memfd`], [`own`]), and reads memory
+//! that cannot be trusted without dying of it ([`mapping`], [`guard`], [`pread`]). It knows no Wayland.
+//!
+//! | question | module |
+//! |---|---|
+//! | what is this fd, and may it be read? | [`verdict`], [`seals`] |
+//! | read it in place | [`mapping`] (another process writes it), [`frozen`] (nobody can) |
+//! | copy it out | [`pread`], or [`mapping::Mapping::copy_to`] |
+//! | make some of our own | [`memfd`], [`own`] |
+//! | pass it on | [`fdpass`] |
+//! | be rid of it | [`closer`] |
+//!
+//! # Memory that another process writes
+//!
+//! No function here makes a `&[u8]` of memory that somebody else may write: a reference promises the compiler that
+//! nobody does. Such memory is reached through raw pointers inside a closure, or copied out. The one exception is
+//! [`frozen::Frozen`], whose memory the kernel lets nobody write any more.
+//!
+//! # Signals
+//!
+//! [`guard`] installs a handler for `SIGBUS` with the first mapping, and passes on what is not its own.
+
+#![warn(missing_docs)]
+
+#[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
+compile_error!("shm-core is about Linux shared memory, and reckons with 64-bit addresses");
+
+pub mod closer;
+pub mod fdpass;
+pub mod frozen;
+pub mod guard;
+pub mod mapping;
+pub mod memfd;
+pub mod own;
+mod pages;
+pub mod pread;
+pub mod process;
+pub mod seals;
+pub mod verdict;

@@ -262,10 +262,7 @@ mod tests {
     fn the_exact_fit_is_accepted_and_one_byte_less_is_not() {
         let args = (64, 10, 4, 40);
         assert_eq!(Layout::check(args, XRGB, 224).unwrap().end(), 224);
-        assert_eq!(
-            Layout::check(args, XRGB, 223),
-            Err(LayoutError::BeyondPool { end: 224, size: 223 })
-        );
+        assert_eq!(Layout::check(args, XRGB, 223), Err(LayoutError::BeyondPool { end: 224, size: 223 }));
     }
 
     #[test]

@@ -111,10 +111,7 @@ mod tests {
 
     #[test]
     fn malformed_exceptions_are_refused() {
-        assert_eq!(
-            Policies::parse_exception("=copy"),
-            Err(ParsePolicyError::NoProgram("=copy".into()))
-        );
+        assert_eq!(Policies::parse_exception("=copy"), Err(ParsePolicyError::NoProgram("=copy".into())));
         assert_eq!(Policies::parse_exception("copy"), Err(ParsePolicyError::NoProgram("copy".into())));
         assert_eq!(
             Policies::parse_exception("a=lax").unwrap_err().to_string(),

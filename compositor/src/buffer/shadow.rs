@@ -70,7 +70,7 @@ impl Shadow {
                 self.stride,
             );
             match read {
-                Ok(()) => copied.bytes += (w * bpp * h) as u64,
+                Ok(bytes) => copied.bytes += bytes as u64,
                 Err(e) => {
                     tracing::debug!(buffer = buffer.id(), "copy is short: {e}");
                     copied.short = true;

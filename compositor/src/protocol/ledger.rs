@@ -1,8 +1,6 @@
 //! `selkie_ledger_manager_v1`: a client asks what became of its buffer.
 
-use selkie_protocols::ledger::server::selkie_buffer_record_v1::{
-    self as record, SelkieBufferRecordV1,
-};
+use selkie_protocols::ledger::server::selkie_buffer_record_v1::{self as record, SelkieBufferRecordV1};
 use selkie_protocols::ledger::server::selkie_ledger_manager_v1::{self as manager, SelkieLedgerManagerV1};
 use shm_core::seals::Seals;
 
@@ -20,7 +18,12 @@ global!(SelkieLedgerManagerV1, 1, |_server, _client, object, init| {
 struct ManagerData;
 
 impl Requests<SelkieLedgerManagerV1> for ManagerData {
-    fn request(&self, ctx: &mut Ctx<'_, '_>, _: &SelkieLedgerManagerV1, request: manager::Request) -> Outcome {
+    fn request(
+        &self,
+        ctx: &mut Ctx<'_, '_>,
+        _: &SelkieLedgerManagerV1,
+        request: manager::Request,
+    ) -> Outcome {
         use wayland_server::Resource;
         let manager::Request::GetRecord { id, buffer } = request else { return Ok(()) };
         let record = ctx.init.init(id, RecordData);
@@ -49,13 +52,7 @@ fn send(record: &SelkieBufferRecordV1, buffer: &Buffer) {
     // As they are now: a client may have added some since.
     let seals = Seals::of(buffer.pool().fd()).ok();
     let (hi, lo) = halves(facts.file_size.unwrap_or(0));
-    record.memory(
-        seals.is_some().into(),
-        seals.map_or(0, Seals::bits),
-        facts.kind.to_string(),
-        hi,
-        lo,
-    );
+    record.memory(seals.is_some().into(), seals.map_or(0, Seals::bits), facts.kind.to_string(), hi, lo);
     let verdict = match facts.verdict {
         "sealed" => record::Verdict::Sealed,
         "unsealed" => record::Verdict::Unsealed,

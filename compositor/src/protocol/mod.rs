@@ -11,8 +11,6 @@ pub(crate) mod viewporter;
 
 use wayland_server::DisplayHandle;
 
-use crate::server::Server;
-
 /// Advertises every global that works on every backend.
 pub(crate) fn advertise(display: &DisplayHandle) {
     compositor::advertise(display);

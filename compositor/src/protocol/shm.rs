@@ -98,9 +98,9 @@ impl Requests<WlShmPool> for PoolData {
             wl_shm_pool::Request::Resize { size } => {
                 self.0.resize(size).map_err(|e| {
                     let code = match e {
-                        ResizeError::Shrinks { .. } | ResizeError::Refused { .. } | ResizeError::Map { .. } => {
-                            wl_shm::Error::InvalidFd
-                        }
+                        ResizeError::Shrinks { .. }
+                        | ResizeError::Refused { .. }
+                        | ResizeError::Map { .. } => wl_shm::Error::InvalidFd,
                     };
                     ProtocolError::new(code, describe(&e))
                 })?;

@@ -8,7 +8,7 @@ use wayland_server::protocol::wl_callback::{self, WlCallback};
 use wayland_server::protocol::wl_surface::{self, WlSurface};
 use wayland_server::{Resource, WEnum};
 
-use super::compositor::RegionData;
+use super::compositor::region_of;
 use super::shm::BufferData;
 use crate::client::{ClientState, NO_MEMORY};
 use crate::dispatch::{Ctx, Requests};
@@ -42,6 +42,13 @@ impl Requests<WlSurface> for SurfaceData {
     fn request(&self, ctx: &mut Ctx<'_, '_>, object: &WlSurface, request: wl_surface::Request) -> Outcome {
         use wl_surface::{Error, Request};
         let limits = &self.client.limits;
+        // Looked up first: it needs the server too.
+        let region = match &request {
+            Request::SetOpaqueRegion { region } | Request::SetInputRegion { region } => {
+                region.as_ref().map(|r| region_of(ctx.server, r))
+            }
+            _ => None,
+        };
         let Some(surface) = ctx.server.surfaces.get_mut(self.surface) else { return Ok(()) };
         let pending = &mut surface.pending;
         match request {
@@ -76,10 +83,8 @@ impl Requests<WlSurface> for SurfaceData {
                 let callback = ctx.init.init(callback, CallbackData);
                 pending.callbacks.push(callback);
             }
-            Request::SetOpaqueRegion { region } => {
-                pending.opaque = Some(region.map(|r| region_of(&r)).unwrap_or_default());
-            }
-            Request::SetInputRegion { region } => pending.input = Some(region.map(|r| region_of(&r))),
+            Request::SetOpaqueRegion { .. } => pending.opaque = Some(region.unwrap_or_default()),
+            Request::SetInputRegion { .. } => pending.input = Some(region),
             Request::SetBufferTransform { transform } => {
                 let known = match transform {
                     WEnum::Value(t) => Transform::from_wire(t),
@@ -141,8 +146,4 @@ fn client_buffer(buffer: &WlBuffer) -> Result<Arc<crate::buffer::Buffer>, Protoc
         .data::<BufferData>()
         .map(|data| data.buffer.clone())
         .ok_or_else(|| ProtocolError::new(0u32, "that wl_buffer is of no kind that selkie knows"))
-}
-
-fn region_of(region: &wayland_server::protocol::wl_region::WlRegion) -> crate::geometry::Region {
-    region.data::<RegionData>().map(RegionData::get).unwrap_or_default()
 }

@@ -53,7 +53,10 @@ impl Requests<WpViewport> for ViewportData {
             let message = "the surface of this viewport is gone";
             return Err(ProtocolError::new(Error::NoSurface, message));
         };
-        let mut viewport = surface.pending.viewport.or_else(|| surface.cached.as_ref()?.viewport)
+        let mut viewport = surface
+            .pending
+            .viewport
+            .or_else(|| surface.cached.as_ref()?.viewport)
             .unwrap_or(surface.current.viewport);
         match request {
             Request::SetSource { x, y, width, height } => {
@@ -92,7 +95,12 @@ impl Requests<WpViewport> for ViewportData {
 
 impl Server {
     /// An error that belongs on the viewport of `id`.
-    pub(crate) fn viewport_error(&self, id: SurfaceId, code: wp_viewport::Error, message: String) -> ProtocolError {
+    pub(crate) fn viewport_error(
+        &self,
+        id: SurfaceId,
+        code: wp_viewport::Error,
+        message: String,
+    ) -> ProtocolError {
         let error = ProtocolError::new(code, message);
         match self.surfaces.get(id).and_then(|s| s.viewport.as_ref()) {
             Some(viewport) => error.on(viewport),

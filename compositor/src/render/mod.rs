@@ -31,3 +31,16 @@ pub struct Drawn {
     /// Whether a fault was caught: its client took the memory away.
     pub fault: bool,
 }
+
+// Replaced by the pixman renderer.
+/// Draws nothing yet.
+pub struct PixmanRenderer;
+impl PixmanRenderer {
+    /// New.
+    pub fn new() -> Self {
+        Self
+    }
+}
+impl Renderer for PixmanRenderer {
+    fn render(&mut self, _: &Scene, _: &mut Target, _: &Region, _: &mut Vec<Drawn>) {}
+}

@@ -201,8 +201,7 @@ impl Current {
     pub fn surface_rect(&self, rect: Rect) -> Rect {
         let scale = 1.0 / f64::from(self.scale);
         let shown = self.shown();
-        let buffer =
-            (f64::from(self.buffer_size.w) * scale, f64::from(self.buffer_size.h) * scale);
+        let buffer = (f64::from(self.buffer_size.w) * scale, f64::from(self.buffer_size.h) * scale);
         let mut r = self.transform.rect_from_buffer(scaled(to_f(rect), scale, scale), buffer);
         (r.x, r.y) = (r.x - shown.x, r.y - shown.y);
         let (kx, ky) = (f64::from(self.size.w) / shown.w, f64::from(self.size.h) / shown.h);
@@ -271,10 +270,7 @@ mod tests {
             current.check(&Pending { viewport, ..Pending::default() })
         };
         assert_eq!(check(19.5, None), Err(ContentError::FractionalSource(19.5, 2.0)));
-        assert_eq!(
-            check(19.5, Some(Size::new(1, 1))),
-            Err(ContentError::SourceOutsideBuffer(20.0, 10.0))
-        );
+        assert_eq!(check(19.5, Some(Size::new(1, 1))), Err(ContentError::SourceOutsideBuffer(20.0, 10.0)));
         assert_eq!(check(19.0, Some(Size::new(3, 1))), Ok(Size::new(3, 1)));
     }
 

@@ -81,10 +81,9 @@ pub fn rects(region: &Region) -> impl Iterator<Item = Rect> + '_ {
 pub fn bounds(region: &Region) -> Rect {
     let mut all = rects(region);
     let Some(first) = all.next() else { return Rect::default() };
-    let (x, y, r, b) =
-        all.fold((first.x, first.y, first.right(), first.bottom()), |(x, y, r, b), rect| {
-            (x.min(rect.x), y.min(rect.y), r.max(rect.right()), b.max(rect.bottom()))
-        });
+    let (x, y, r, b) = all.fold((first.x, first.y, first.right(), first.bottom()), |(x, y, r, b), rect| {
+        (x.min(rect.x), y.min(rect.y), r.max(rect.right()), b.max(rect.bottom()))
+    });
     Rect::new(x, y, r.saturating_sub(x), b.saturating_sub(y))
 }
 

@@ -1,0 +1,308 @@
+//! A compositor's life: start, run, end.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use calloop::channel::{self, Channel, Sender};
+use calloop::generic::Generic;
+use calloop::signals::{Signal, Signals};
+use calloop::{EventLoop, Interest, Mode, PostAction};
+use wayland_server::{BindError, Display, ListeningSocket};
+
+use crate::backend::{Backend, Headless};
+use crate::buffer::Policy;
+use crate::client::departures;
+use crate::config::{BackendKind, Config};
+use crate::frame::Frames;
+use crate::ledger::{ClientRecord, Ledger};
+use crate::protocol::{self, output::OutputState};
+use crate::report::{Report, ReportError};
+use crate::scene::Scene;
+use crate::seat::Seat;
+use crate::server::Server;
+use crate::shell::Shell;
+use crate::surface::Surfaces;
+
+/// A compositor that cannot start: a sentence for the user, and what the system said.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// There is nowhere to put the socket.
+    #[error(
+        "XDG_RUNTIME_DIR is not set: selkie puts its socket there and nowhere else; set it to a directory that only you may enter"
+    )]
+    NoRuntimeDir,
+    /// Another compositor has that socket.
+    #[error("a compositor is already running at socket {0:?}: choose another name with --socket")]
+    SocketInUse(String),
+    /// All of the usual names are taken.
+    #[error("wayland-1 to wayland-32 are all in use: choose a name with --socket")]
+    NoFreeSocket,
+    /// The name is no plain name.
+    #[error("{0:?} is no socket name: it must be a name in XDG_RUNTIME_DIR, without slashes")]
+    SocketName(String),
+    /// The socket could not be made.
+    #[error("cannot make the socket {name:?} in XDG_RUNTIME_DIR: is it a directory that you may write to?")]
+    Socket {
+        /// The socket's name.
+        name: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The size has no pixels, or too many.
+    #[error("an output of {0}x{1} pixels cannot be: both must be between 1 and 16384")]
+    Size(i32, i32),
+    /// The report could not be begun.
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    /// Something the system has to give could not be had.
+    #[error("cannot start the event loop")]
+    Loop(#[source] io::Error),
+}
+
+/// What ended a compositor that should have gone on.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The loop itself failed.
+    #[error("the event loop failed")]
+    Loop(#[source] calloop::Error),
+    /// The report is incomplete.
+    #[error(transparent)]
+    Report(#[from] ReportError),
+}
+
+/// What a compositor has to say when it ends.
+#[derive(Debug, Clone)]
+pub struct Summary {
+    /// Frames that showed a client.
+    pub frames: u64,
+    /// The clients, in the order in which they came.
+    pub clients: Vec<ClientRecord>,
+}
+
+/// Asks a running compositor for something, from any thread.
+#[derive(Clone)]
+pub struct Remote(Sender<Ask>);
+
+enum Ask {
+    Stop,
+    Adopt { stream: UnixStream, label: String, policy: Policy },
+    Summary(std::sync::mpsc::Sender<Summary>),
+}
+
+impl Remote {
+    /// Has it end.
+    pub fn stop(&self) {
+        // One that has ended already needs no telling.
+        let _ = self.0.send(Ask::Stop);
+    }
+
+    /// Takes in a client that is connected by `stream`, under a policy and a name of its own.
+    pub fn insert_client(&self, stream: UnixStream, label: impl Into<String>, policy: Policy) {
+        let _ = self.0.send(Ask::Adopt { stream, label: label.into(), policy });
+    }
+
+    /// What it would say if it ended now; `None` if it has ended.
+    pub fn summary(&self) -> Option<Summary> {
+        let (tx, rx) = std::sync::mpsc::channel();
+        self.0.send(Ask::Summary(tx)).ok()?;
+        rx.recv().ok()
+    }
+}
+
+/// A compositor that accepts clients.
+pub struct Compositor {
+    event_loop: EventLoop<'static, Server>,
+    server: Server,
+    name: OsString,
+    remote: Remote,
+}
+
+impl Compositor {
+    /// Starts a compositor: its socket is there when this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`], which says what to do.
+    pub fn start(config: Config) -> Result<Self, StartError> {
+        let size = config.size;
+        if !(1..=16384).contains(&size.w) || !(1..=16384).contains(&size.h) {
+            return Err(StartError::Size(size.w, size.h));
+        }
+        if let Err(e) = shm_core::process::raise_fd_limit() {
+            tracing::warn!("cannot raise the limit of open files: {e}");
+        }
+        let report = config.report.as_deref().map(Report::create).transpose()?;
+        let event_loop: EventLoop<'static, Server> = EventLoop::try_new().map_err(loop_error)?;
+        let display: Display<Server> = Display::new().map_err(|e| StartError::Loop(io::Error::other(e)))?;
+        let handle = display.handle();
+        handle.set_default_max_buffer_size(config.limits.unread_bytes);
+        protocol::advertise(&handle);
+        let listener = listen(config.socket.as_deref())?;
+        let name = listener.socket_name().map(OsStr::to_owned).unwrap_or_default();
+        let backend = match config.backend {
+            BackendKind::Headless | BackendKind::Auto | BackendKind::Wayland => {
+                Backend::Headless(Headless::new(size, config.refresh_hz))
+            }
+        };
+        let (tx, rx) = channel::channel();
+        let limits = Arc::new(config.limits.clone());
+        let refresh_mhz = i32::try_from(u64::from(config.refresh_hz) * 1000).unwrap_or(i32::MAX);
+        let server = Server {
+            handle: event_loop.handle(),
+            stop: event_loop.get_signal(),
+            surfaces: Surfaces::default(),
+            regions: Default::default(),
+            shell: Shell::new(&handle),
+            seat: Seat::new(&handle),
+            output: OutputState::new(size, 1, refresh_mhz),
+            frames: Frames::default(),
+            scene: Scene::default(),
+            ledger: Ledger::new(report),
+            backend,
+            departures: departures(),
+            clients: Default::default(),
+            limits,
+            failure: None,
+            last_id: 0,
+            display: handle,
+            config,
+        };
+        let compositor = Self { event_loop, server, name, remote: Remote(tx) };
+        compositor.insert_sources(display, listener, rx).map_err(loop_error)?;
+        Ok(compositor)
+    }
+
+    /// The name of its socket, for `WAYLAND_DISPLAY`.
+    pub fn socket_name(&self) -> &OsStr {
+        &self.name
+    }
+
+    /// A way to reach it while it runs.
+    pub fn remote(&self) -> Remote {
+        self.remote.clone()
+    }
+
+    fn insert_sources(
+        &self,
+        display: Display<Server>,
+        listener: ListeningSocket,
+        asks: Channel<Ask>,
+    ) -> calloop::Result<()> {
+        let handle = self.event_loop.handle();
+        let listener = Generic::new(listener, Interest::READ, Mode::Level);
+        handle.insert_source(listener, |_, listener, server: &mut Server| {
+            loop {
+                match listener.accept() {
+                    Ok(Some(stream)) => {
+                        if let Err(e) = server.insert_client(stream, None, None) {
+                            tracing::warn!("cannot take a client in: {e}");
+                        }
+                    }
+                    Ok(None) => break,
+                    Err(e) => {
+                        tracing::warn!("cannot accept a client: {e}");
+                        break;
+                    }
+                }
+            }
+            Ok(PostAction::Continue)
+        })?;
+        let display = Generic::new(display, Interest::READ, Mode::Level);
+        handle.insert_source(display, |_, display, server: &mut Server| {
+            // SAFETY: the display is neither dropped nor replaced, so its fd stays what it was.
+            unsafe { display.get_mut() }.dispatch_clients(server)?;
+            Ok(PostAction::Continue)
+        })?;
+        handle.insert_source(asks, |event, (), server: &mut Server| match event {
+            channel::Event::Msg(ask) => server.answer(ask),
+            channel::Event::Closed => {}
+        })?;
+        let signals = Signals::new(&[Signal::SIGINT, Signal::SIGTERM])?;
+        handle.insert_source(signals, |_, (), server: &mut Server| server.stop.stop())?;
+        Ok(())
+    }
+
+    /// Runs until it is told to stop.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError`] if it had to end, or could not write what it was to write.
+    pub fn run(mut self) -> Result<Summary, RunError> {
+        self.event_loop
+            .run(None, &mut self.server, |server| {
+                server.reap();
+                server.frame_if_due();
+                server.flush();
+            })
+            .map_err(RunError::Loop)?;
+        let server = &mut self.server;
+        let summary = server.summary();
+        let finished = server.ledger.finish();
+        if let Some(failure) = server.failure.take() {
+            return Err(failure);
+        }
+        finished?;
+        Ok(summary)
+    }
+}
+
+impl Server {
+    /// Ends the compositor because of `error`.
+    pub fn fail(&mut self, error: RunError) {
+        self.failure.get_or_insert(error);
+        self.stop.stop();
+    }
+
+    fn answer(&mut self, ask: Ask) {
+        match ask {
+            Ask::Stop => self.stop.stop(),
+            Ask::Adopt { stream, label, policy } => {
+                if let Err(e) = self.insert_client(stream, Some(label), Some(policy)) {
+                    tracing::warn!("cannot take a client in: {e}");
+                }
+            }
+            Ask::Summary(reply) => {
+                // Whoever asked may have lost interest.
+                let _ = reply.send(self.summary());
+            }
+        }
+    }
+
+    fn summary(&self) -> Summary {
+        Summary { frames: self.frames.shown, clients: self.ledger.clients().cloned().collect() }
+    }
+
+    fn flush(&mut self) {
+        // A client whose socket is full or closed is dealt with by its own connection.
+        let _ = self.display.flush_clients();
+    }
+}
+
+fn loop_error(error: calloop::Error) -> StartError {
+    StartError::Loop(io::Error::other(error))
+}
+
+fn listen(name: Option<&str>) -> Result<ListeningSocket, StartError> {
+    if std::env::var_os("XDG_RUNTIME_DIR").is_none_or(|d| d.is_empty() || !PathBuf::from(&d).is_absolute()) {
+        return Err(StartError::NoRuntimeDir);
+    }
+    let (bound, name) = match name {
+        Some(name) if name.is_empty() || name.contains('/') => {
+            return Err(StartError::SocketName(name.to_owned()));
+        }
+        Some(name) => (ListeningSocket::bind(name), name.to_owned()),
+        None => (ListeningSocket::bind_auto("wayland", 1..33), "wayland-N".to_owned()),
+    };
+    bound.map_err(|e| match e {
+        BindError::RuntimeDirNotSet => StartError::NoRuntimeDir,
+        BindError::AlreadyInUse if name == "wayland-N" => StartError::NoFreeSocket,
+        BindError::AlreadyInUse => StartError::SocketInUse(name),
+        BindError::PermissionDenied => {
+            StartError::Socket { name, source: io::ErrorKind::PermissionDenied.into() }
+        }
+        BindError::Io(source) => StartError::Socket { name, source },
+    })
+}
