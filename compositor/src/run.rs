@@ -220,8 +220,22 @@ impl Compositor {
             channel::Event::Msg(ask) => server.answer(ask),
             channel::Event::Closed => {}
         })?;
-        let signals = Signals::new(&[Signal::SIGINT, Signal::SIGTERM])?;
-        handle.insert_source(signals, |_, (), server: &mut Server| server.stop.stop())?;
+        Ok(())
+    }
+
+    /// Has SIGINT and SIGTERM end it cleanly. To be called before the process has other threads:
+    /// signals are blocked in the thread that calls, and in those it starts later.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::Loop`] if there is no fd left for them.
+    pub fn stop_on_signals(&mut self) -> Result<(), StartError> {
+        let signals = Signals::new(&[Signal::SIGINT, Signal::SIGTERM])
+            .map_err(|e| StartError::Loop(io::Error::other(e)))?;
+        let handle = self.event_loop.handle();
+        handle
+            .insert_source(signals, |_, (), server: &mut Server| server.stop.stop())
+            .map_err(|e| loop_error(e.error))?;
         Ok(())
     }
 

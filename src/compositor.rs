@@ -1,0 +1,113 @@
+//! `selkie compositor`.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, ExitCode, ExitStatus};
+
+use selkie_compositor::buffer::Policies;
+use selkie_compositor::{BackendKind, Compositor, Config, Remote};
+
+use crate::cli::{BackendArg, CompositorArgs};
+use crate::exit::Outcome;
+
+/// Runs a compositor until it is told to stop, its frames are shown, or its command has ended.
+pub fn run(args: CompositorArgs) -> Outcome {
+    let command = args.command.clone();
+    let mut compositor = Compositor::start(config(args))?;
+    compositor.stop_on_signals()?;
+    let name = compositor.socket_name().to_owned();
+    // Printed when clients can connect, for scripts that wait for it; a closed pipe is no reason
+    // to end.
+    let mut out = io::stdout();
+    let _ = writeln!(out, "WAYLAND_DISPLAY={}", name.to_string_lossy()).and_then(|()| out.flush());
+    let child = spawn(&command, &name)?.map(|child| watch(child, compositor.remote()));
+    let outcome = compositor.run();
+    let status = child.map(Watched::end).transpose()?;
+    outcome?;
+    Ok(match status.flatten() {
+        Some(status) => exit_code(status),
+        None => ExitCode::SUCCESS,
+    })
+}
+
+fn config(args: CompositorArgs) -> Config {
+    let mut policies = Policies::new(args.policy);
+    for (program, policy) in args.policy_for {
+        policies.except(program, policy);
+    }
+    Config {
+        backend: match args.backend {
+            BackendArg::Auto => BackendKind::Auto,
+            BackendArg::Wayland => BackendKind::Wayland,
+            BackendArg::Headless => BackendKind::Headless,
+        },
+        socket: args.socket,
+        size: args.size,
+        refresh_hz: args.refresh,
+        policies,
+        compose: args.compose,
+        capture: args.capture,
+        record: args.record,
+        frames: args.frames,
+        report: args.report,
+        ..Config::default()
+    }
+}
+
+/// A command that could not be run.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot run {program:?}: is it installed, and spelled right?")]
+struct SpawnError {
+    program: OsString,
+    source: io::Error,
+}
+
+fn spawn(command: &[OsString], display: &std::ffi::OsStr) -> Result<Option<Child>, SpawnError> {
+    let Some((program, args)) = command.split_first() else { return Ok(None) };
+    Command::new(program)
+        .args(args)
+        .env("WAYLAND_DISPLAY", display)
+        .env_remove("WAYLAND_SOCKET")
+        .spawn()
+        .map(Some)
+        .map_err(|source| SpawnError { program: program.clone(), source })
+}
+
+/// A command that runs; the compositor ends with it.
+struct Watched {
+    pid: rustix::process::Pid,
+    waiter: std::thread::JoinHandle<io::Result<ExitStatus>>,
+}
+
+fn watch(mut child: Child, remote: Remote) -> Watched {
+    let pid = rustix::process::Pid::from_child(&child);
+    let waiter = std::thread::spawn(move || {
+        let status = child.wait();
+        remote.stop();
+        status
+    });
+    Watched { pid, waiter }
+}
+
+impl Watched {
+    /// Its status if it ended by itself, and none if the compositor ended first: then it is told
+    /// to end, too.
+    fn end(self) -> io::Result<Option<ExitStatus>> {
+        let by_itself = self.waiter.is_finished();
+        if !by_itself {
+            // Not yet waited for, so the number is still its own.
+            let _ = rustix::process::kill_process(self.pid, rustix::process::Signal::TERM);
+        }
+        match self.waiter.join() {
+            Ok(status) => status.map(|s| by_itself.then_some(s)),
+            Err(_) => Ok(None),
+        }
+    }
+}
+
+fn exit_code(status: ExitStatus) -> ExitCode {
+    // As shells do: 128 and the signal's number.
+    let code = status.code().or_else(|| Some(128 + status.signal()?)).unwrap_or(1);
+    ExitCode::from(u8::try_from(code).unwrap_or(1))
+}
