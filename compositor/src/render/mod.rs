@@ -1,5 +1,7 @@
 //! From a scene to pixels, for the elements that no backend could pass on as they are.
 
+pub mod pixman;
+
 use crate::geometry::Region;
 use crate::scene::{ElementId, Scene};
 
