@@ -120,8 +120,3 @@ impl ClientData for Connection {
         self.0.departures.lock().unwrap_or_else(PoisonError::into_inner).push((self.0.key, why));
     }
 }
-
-/// An empty list of departures.
-pub(crate) fn departures() -> Departures {
-    Arc::default()
-}

@@ -8,6 +8,7 @@ pub mod buffer;
 mod client;
 mod clock;
 mod config;
+mod connections;
 mod dispatch;
 mod error;
 mod frame;
@@ -23,6 +24,7 @@ mod seat;
 mod server;
 mod shell;
 pub mod surface;
+mod watchdog;
 
 pub use client::{ClientState, Counts, Limits};
 pub use config::{BackendKind, Config, Placement};

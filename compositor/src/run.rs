@@ -4,7 +4,6 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use calloop::channel::{self, Channel, Sender};
 use calloop::generic::Generic;
@@ -14,8 +13,8 @@ use wayland_server::{BindError, Display, ListeningSocket};
 
 use crate::backend::{Backend, Headless};
 use crate::buffer::Policy;
-use crate::client::departures;
 use crate::config::{BackendKind, Config};
+use crate::connections::Connections;
 use crate::frame::Frames;
 use crate::ledger::{ClientRecord, Ledger};
 use crate::protocol::{self, output::OutputState};
@@ -148,7 +147,6 @@ impl Compositor {
             }
         };
         let (tx, rx) = channel::channel();
-        let limits = Arc::new(config.limits.clone());
         let refresh_mhz = i32::try_from(u64::from(config.refresh_hz) * 1000).unwrap_or(i32::MAX);
         let server = Server {
             handle: event_loop.handle(),
@@ -162,16 +160,14 @@ impl Compositor {
             scene: Scene::default(),
             ledger: Ledger::new(report),
             backend,
-            departures: departures(),
-            clients: Default::default(),
-            limits,
+            connections: Connections::new(display, config.limits.clone()).map_err(StartError::Loop)?,
             failure: None,
             last_id: 0,
             display: handle,
             config,
         };
         let compositor = Self { event_loop, server, name, remote: Remote(tx) };
-        compositor.insert_sources(display, listener, rx).map_err(loop_error)?;
+        compositor.insert_sources(listener, rx).map_err(loop_error)?;
         Ok(compositor)
     }
 
@@ -185,12 +181,7 @@ impl Compositor {
         self.remote.clone()
     }
 
-    fn insert_sources(
-        &self,
-        display: Display<Server>,
-        listener: ListeningSocket,
-        asks: Channel<Ask>,
-    ) -> calloop::Result<()> {
+    fn insert_sources(&self, listener: ListeningSocket, asks: Channel<Ask>) -> calloop::Result<()> {
         let handle = self.event_loop.handle();
         let listener = Generic::new(listener, Interest::READ, Mode::Level);
         handle.insert_source(listener, |_, listener, server: &mut Server| {
@@ -208,12 +199,6 @@ impl Compositor {
                     }
                 }
             }
-            Ok(PostAction::Continue)
-        })?;
-        let display = Generic::new(display, Interest::READ, Mode::Level);
-        handle.insert_source(display, |_, display, server: &mut Server| {
-            // SAFETY: the display is neither dropped nor replaced, so its fd stays what it was.
-            unsafe { display.get_mut() }.dispatch_clients(server)?;
             Ok(PostAction::Continue)
         })?;
         handle.insert_source(asks, |event, (), server: &mut Server| match event {
@@ -245,6 +230,7 @@ impl Compositor {
     ///
     /// [`RunError`] if it had to end, or could not write what it was to write.
     pub fn run(mut self) -> Result<Summary, RunError> {
+        self.server.connections.set_baseline();
         self.event_loop
             .run(None, &mut self.server, |server| {
                 server.reap();

@@ -1,15 +1,12 @@
 //! The server: everything the rooms share, and the loop that drives it.
 
-use std::collections::HashMap;
-use std::os::unix::net::UnixStream;
-use std::sync::{Arc, PoisonError};
-
 use calloop::{LoopHandle, LoopSignal};
-use wayland_server::{Client, DisplayHandle, Resource};
+use std::collections::HashMap;
+use wayland_server::{DisplayHandle, Resource};
 
 use crate::backend::Backend;
-use crate::client::{ClientState, Connection, Departures};
 use crate::config::Config;
+use crate::connections::Connections;
 use crate::dispatch::post;
 use crate::error::ProtocolError;
 use crate::frame::Frames;
@@ -35,9 +32,7 @@ pub(crate) struct Server {
     pub scene: Scene,
     pub ledger: Ledger,
     pub backend: Backend,
-    pub departures: Departures,
-    pub clients: HashMap<u64, Client>,
-    pub limits: Arc<crate::client::Limits>,
+    pub connections: Connections,
     /// What went wrong that must end the compositor.
     pub failure: Option<crate::RunError>,
     pub last_id: u64,
@@ -48,43 +43,6 @@ impl Server {
     pub fn next_id(&mut self) -> u64 {
         self.last_id += 1;
         self.last_id
-    }
-
-    /// Takes a connection in. `label` and `policy` override what its process would say.
-    pub fn insert_client(
-        &mut self,
-        stream: UnixStream,
-        label: Option<String>,
-        policy: Option<crate::buffer::Policy>,
-    ) -> std::io::Result<()> {
-        let pid = rustix::net::sockopt::socket_peercred(&stream)
-            .map(|c| rustix::process::Pid::as_raw(Some(c.pid)))
-            .unwrap_or(0);
-        let program =
-            label.or_else(|| shm_core::process::program_name(pid)).unwrap_or_else(|| "unknown".to_owned());
-        let policy = policy.unwrap_or_else(|| self.config.policies.for_program(&program));
-        let key = self.next_id();
-        let state = Arc::new(ClientState::new(
-            key,
-            pid,
-            program,
-            policy,
-            self.limits.clone(),
-            self.departures.clone(),
-        ));
-        let client = self.display.insert_client(stream, Arc::new(Connection(state.clone())))?;
-        self.clients.insert(key, client);
-        self.ledger.client_came(&state);
-        Ok(())
-    }
-
-    /// Deals with clients that went away.
-    pub fn reap(&mut self) {
-        let gone = std::mem::take(&mut *self.departures.lock().unwrap_or_else(PoisonError::into_inner));
-        for (key, why) in gone {
-            self.clients.remove(&key);
-            self.ledger.client_went(key, why);
-        }
     }
 
     /// Commits a surface and lets everybody who cares about it know.

@@ -1,0 +1,198 @@
+//! Connections: taking clients in, letting each have its turn, and seeing them off.
+//!
+//! wayland-server can read from all clients at once, but then goes on as long as any of them has
+//! something to say. Here each connection is an event source of its own, so that a turn of the loop
+//! serves every client once, and frames are made in between. A turn itself ends when the client's
+//! socket is empty; for one that never is, there is the watchdog.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io;
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::rc::Rc;
+use std::sync::{Arc, PoisonError};
+
+use calloop::generic::Generic;
+use calloop::{Interest, Mode, PostAction, RegistrationToken};
+use wayland_server::{Client, Display};
+
+use crate::buffer::Policy;
+use crate::client::{ClientState, Connection, Departures, Limits, NO_MEMORY};
+use crate::dispatch::post;
+use crate::error::ProtocolError;
+use crate::server::Server;
+use crate::watchdog::Watchdog;
+
+/// So many turns pass between two looks at how many fds are open.
+const TURNS_PER_FD_COUNT: u32 = 64;
+/// fds of the compositor's own that may come and go without anybody being suspected.
+const FD_SLACK: u64 = 64;
+
+/// All connections.
+pub(crate) struct Connections {
+    display: Rc<RefCell<Display<Server>>>,
+    open: HashMap<u64, Open>,
+    pub departures: Departures,
+    limits: Arc<Limits>,
+    watchdog: Watchdog,
+    turns: u32,
+    /// fds that are open without any client.
+    baseline: u64,
+    /// Somebody sends fds that nothing takes; every turn is watched until it is known who.
+    suspicious: bool,
+}
+
+struct Open {
+    client: Client,
+    state: Arc<ClientState>,
+    stream: Arc<UnixStream>,
+    source: RegistrationToken,
+    /// fds that came in this client's turns and that no request took.
+    stray_fds: u64,
+}
+
+impl Connections {
+    /// No connections to `display`.
+    pub fn new(display: Display<Server>, limits: Limits) -> io::Result<Self> {
+        Ok(Self {
+            display: Rc::new(RefCell::new(display)),
+            open: HashMap::new(),
+            departures: Departures::default(),
+            limits: Arc::new(limits),
+            watchdog: Watchdog::start()?,
+            turns: 0,
+            baseline: 0,
+            suspicious: false,
+        })
+    }
+
+    /// Notes how many fds are open before there are any clients.
+    pub fn set_baseline(&mut self) {
+        self.baseline = open_fds();
+    }
+
+    /// fds that the known pools and connections explain.
+    fn explained(&self) -> u64 {
+        self.open.values().map(|o| fds_of(&o.state)).sum()
+    }
+}
+
+/// fds that a client's connection and pools take: its socket is held twice.
+fn fds_of(state: &ClientState) -> u64 {
+    2 + state.counts.pools.load(std::sync::atomic::Ordering::Relaxed)
+}
+
+fn open_fds() -> u64 {
+    // Without /proc nothing is counted and nobody suspected.
+    shm_core::process::open_fds().map_or(0, |n| n as u64)
+}
+
+impl Server {
+    /// Takes a connection in. `label` and `policy` override what its process would say.
+    pub fn insert_client(
+        &mut self,
+        stream: UnixStream,
+        label: Option<String>,
+        policy: Option<Policy>,
+    ) -> io::Result<()> {
+        let pid = rustix::net::sockopt::socket_peercred(&stream)
+            .map(|c| rustix::process::Pid::as_raw(Some(c.pid)))
+            .unwrap_or(0);
+        let program =
+            label.or_else(|| shm_core::process::program_name(pid)).unwrap_or_else(|| "unknown".to_owned());
+        let policy = policy.unwrap_or_else(|| self.config.policies.for_program(&program));
+        let key = self.next_id();
+        let connections = &mut self.connections;
+        let state = Arc::new(ClientState::new(
+            key,
+            pid,
+            program,
+            policy,
+            connections.limits.clone(),
+            connections.departures.clone(),
+        ));
+        let ours = Arc::new(stream.try_clone()?);
+        let client = self.display.insert_client(stream, Arc::new(Connection(state.clone())))?;
+        let display = connections.display.clone();
+        let id = client.id();
+        let source = Generic::new(ours.clone(), Interest::READ, Mode::Level);
+        let source = self
+            .handle
+            .insert_source(source, move |_, stream, server: &mut Server| {
+                let before = server.connections.before_turn(stream);
+                // An error is the end of the connection, which `reap` deals with.
+                let _ = display.borrow_mut().backend().dispatch_single_client(server, id.clone());
+                server.after_turn(key, before);
+                Ok(PostAction::Continue)
+            })
+            .map_err(|e| io::Error::other(e.error))?;
+        self.ledger.client_came(&state);
+        self.connections.open.insert(key, Open { client, state, stream: ours, source, stray_fds: 0 });
+        Ok(())
+    }
+
+    fn after_turn(&mut self, key: u64, before: Option<u64>) {
+        self.connections.watchdog.stand_down();
+        if let Some(before) = before {
+            self.count_strays(key, before);
+        }
+    }
+
+    /// Blames the client whose turn it was for the fds that came and that nothing took.
+    fn count_strays(&mut self, key: u64, before: u64) {
+        let after = open_fds().saturating_sub(self.connections.explained());
+        let limit = self.connections.limits.stray_fds;
+        let Some(open) = self.connections.open.get_mut(&key) else { return };
+        open.stray_fds = (open.stray_fds + after).saturating_sub(before);
+        if open.stray_fds > limit {
+            let message = format!("more than {limit} fds were sent with requests that take none");
+            // Of all its objects, wl_display is the one that every client has.
+            let mut display = None;
+            let _ = self.display.backend_handle().with_all_objects_for(open.client.id(), |object| {
+                if object.protocol_id() == 1 {
+                    display = Some(object);
+                }
+            });
+            match display {
+                Some(object) => {
+                    post(&self.display, &open.state, object, ProtocolError::new(NO_MEMORY, message));
+                }
+                None => drop(open.stream.shutdown(Shutdown::Both)),
+            }
+        }
+    }
+
+    /// Deals with clients that went away.
+    pub fn reap(&mut self) {
+        loop {
+            let departures = &self.connections.departures;
+            let gone = std::mem::take(&mut *departures.lock().unwrap_or_else(PoisonError::into_inner));
+            if gone.is_empty() {
+                break;
+            }
+            for (key, why) in gone {
+                let Some(open) = self.connections.open.remove(&key) else { continue };
+                // Our half of the socket goes first, so that the client sees the end at once.
+                self.handle.remove(open.source);
+                // Has wayland-server clean up after clients that ended outside their turn.
+                let display = self.connections.display.clone();
+                let _ = display.borrow_mut().backend().dispatch_single_client(self, open.client.id());
+                self.ledger.client_went(key, why);
+            }
+        }
+    }
+}
+
+impl Connections {
+    /// Begins a turn; returns the unexplained fds before it where they are being watched.
+    fn before_turn(&mut self, stream: &Arc<UnixStream>) -> Option<u64> {
+        self.watchdog.watch(stream);
+        self.turns = self.turns.wrapping_add(1);
+        if self.turns.is_multiple_of(TURNS_PER_FD_COUNT) {
+            let unexplained = open_fds().saturating_sub(self.explained());
+            self.suspicious = unexplained > self.baseline + FD_SLACK;
+        }
+        self.suspicious.then(|| open_fds().saturating_sub(self.explained()))
+    }
+}

@@ -1,0 +1,99 @@
+//! Ends the connection of a client that never stops talking.
+//!
+//! A client's turn lasts until its socket is empty, and some requests are answered by
+//! wayland-server without any code of ours running, so only another thread can end a turn. It
+//! sleeps while there is nothing to do, and looks a few times a second while there is.
+
+use std::io;
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+/// A turn that is seen in progress at two looks in a row has taken longer than this. A client is
+/// served within a second even while another one has to be cut off.
+const LOOK_EVERY: Duration = Duration::from_millis(400);
+
+/// The thread, and how it is told.
+pub(crate) struct Watchdog {
+    shared: Arc<Shared>,
+    thread: Thread,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// Odd while a turn is in progress: grows by one at its beginning and at its end.
+    turn: AtomicU64,
+    /// Whether the thread sleeps until it is woken.
+    parked: AtomicBool,
+    stop: AtomicBool,
+    /// Whose turn it is, or was last.
+    stream: Mutex<Weak<UnixStream>>,
+}
+
+impl Watchdog {
+    /// Starts the thread.
+    pub fn start() -> io::Result<Self> {
+        let shared = Arc::new(Shared { parked: AtomicBool::new(true), ..Shared::default() });
+        let theirs = shared.clone();
+        let handle = thread::Builder::new().name("selkie-watchdog".into()).spawn(move || theirs.look())?;
+        Ok(Self { shared, thread: handle.thread().clone() })
+    }
+
+    /// A turn of the client behind `stream` begins.
+    pub fn watch(&self, stream: &Arc<UnixStream>) {
+        *self.shared.stream.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(stream);
+        self.shared.turn.fetch_add(1, Ordering::SeqCst);
+        if self.shared.parked.swap(false, Ordering::SeqCst) {
+            self.thread.unpark();
+        }
+    }
+
+    /// The turn has ended.
+    pub fn stand_down(&self) {
+        self.shared.turn.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::SeqCst);
+        self.thread.unpark();
+    }
+}
+
+impl Shared {
+    fn look(&self) {
+        let mut seen = self.turn.load(Ordering::SeqCst);
+        while !self.stop.load(Ordering::SeqCst) {
+            if self.parked.load(Ordering::SeqCst) {
+                thread::park();
+                continue;
+            }
+            thread::park_timeout(LOOK_EVERY);
+            let now = self.turn.load(Ordering::SeqCst);
+            if now == seen && now.is_multiple_of(2) {
+                // Nothing since the last look. A turn that begins right now sees the flag and wakes us.
+                self.parked.store(true, Ordering::SeqCst);
+                if self.turn.load(Ordering::SeqCst) != now {
+                    self.parked.store(false, Ordering::SeqCst);
+                }
+            } else if now == seen {
+                self.end_turn();
+            }
+            seen = now;
+        }
+    }
+
+    /// Cuts the connection whose turn it is: its next read is the end of the file.
+    fn end_turn(&self) {
+        let stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
+        if let Some(stream) = stream {
+            tracing::warn!("a client kept the compositor busy for {LOOK_EVERY:?} without a pause: ended");
+            // It may have gone by itself in the meantime.
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+}
