@@ -2,6 +2,8 @@
 
 pub mod pixman;
 
+pub use self::pixman::PixmanRenderer;
+
 use crate::geometry::Region;
 use crate::scene::{ElementId, Scene};
 
@@ -32,17 +34,4 @@ pub struct Drawn {
     pub bytes: u64,
     /// Whether a fault was caught: its client took the memory away.
     pub fault: bool,
-}
-
-// Replaced by the pixman renderer.
-/// Draws nothing yet.
-pub struct PixmanRenderer;
-impl PixmanRenderer {
-    /// New.
-    pub fn new() -> Self {
-        Self
-    }
-}
-impl Renderer for PixmanRenderer {
-    fn render(&mut self, _: &Scene, _: &mut Target, _: &Region, _: &mut Vec<Drawn>) {}
 }
