@@ -3,7 +3,11 @@
 
 mod support;
 
-use support::{Host, Image, require_programs};
+use rustix::fs::SealFlags;
+use support::raw::{Ended, Raw, memfd, write_pixels};
+use support::{Host, Image, assert_same, require_programs};
+use wayland_client::Proxy;
+use wayland_client::protocol::wl_shm;
 
 fn shows_a_client_and_goes(mut host: Host, size: (usize, usize), program: &str) {
     let empty = host.screenshot();
@@ -59,4 +63,61 @@ fn a_difference_names_the_first_pixel_and_counts() {
     assert_eq!(actual.difference(&expected, 2), None);
     assert_eq!(actual.bounds(0x102030), Some((1, 1, 2, 2)));
     assert_eq!(expected.bounds(0x102030), None);
+}
+
+/// The raw client against a server of others: a picture, then a request that ends it.
+#[test]
+fn the_raw_client_shows_a_picture_and_gets_its_error() {
+    require_programs!("weston", "weston-screenshooter");
+    let mut host = Host::weston(640, 480).unwrap();
+    let mut raw = Raw::connect(&host.socket());
+    let shm: wl_shm::WlShm = raw.bind(1);
+    let window = raw.window().unwrap();
+    let picture = Image::from_fn(37, 23, |x, y| 0x40_0000 + ((x as u32) << 8) + y as u32);
+    let fd = memfd(37 * 23 * 4, Some(SealFlags::SHRINK));
+    write_pixels(&fd, 0, &picture.opaque());
+    let pool = raw.pool(&shm, &fd, 37 * 23 * 4);
+    let buffer = raw.buffer(&pool, 37, 23);
+    raw.present(&window.surface, &buffer).unwrap();
+
+    let screen = host.screenshot_until("the picture", |image| image.bounds(0).is_some());
+    let (x, y, width, height) = screen.bounds(0).unwrap();
+    assert_same("raw-weston", &screen.crop(x, y, width, height), &picture);
+
+    let (read, _write) = std::io::pipe().unwrap();
+    let shm_id = shm.id().protocol_id();
+    raw.pool(&shm, &read, 4096);
+    // The later request is lost, the error is not: not even if the connection is gone before we look.
+    let Ended::Error { interface, object, code, message } = raw.ended() else { panic!("no protocol error") };
+    assert_eq!(
+        (interface.as_str(), object, code),
+        ("wl_shm", shm_id, wl_shm::Error::InvalidFd as u32),
+        "{message}"
+    );
+    assert!(
+        matches!(raw.roundtrip(), Err(Ended::Error { code, .. }) if code == wl_shm::Error::InvalidFd as u32)
+    );
+    host.process.assert_alive();
+}
+
+#[test]
+fn an_error_is_found_though_the_write_failed() {
+    require_programs!("weston");
+    let host = Host::weston(64, 64).unwrap();
+    let mut raw = Raw::connect(&host.socket());
+    let shm: wl_shm::WlShm = raw.bind(1);
+    raw.roundtrip().unwrap();
+    let (read, write) = std::io::pipe().unwrap();
+    raw.pool(&shm, &read, 4096);
+    raw.flush().unwrap();
+    drop((read, write));
+    // Writing goes on without a look at what came, until the socket is closed at the other end.
+    let ended = loop {
+        raw.display().sync(&raw.qh(), ());
+        if let Err(ended) = raw.flush() {
+            break ended;
+        }
+    };
+    let Ended::Error { interface, code, .. } = ended else { panic!("{ended:?}") };
+    assert_eq!((interface.as_str(), code), ("wl_shm", wl_shm::Error::InvalidFd as u32));
 }

@@ -15,7 +15,8 @@ use super::process::{PATIENCE, Process, RuntimeDir, eventually, program, wait_fo
 /// Which compositor a host is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// weston: a window has the size it chose and lies anywhere; [`Image::bounds`] finds it.
+    /// weston: a window has the size it chose and lies anywhere within the first 410 pixels each way;
+    /// [`Image::bounds`] finds it.
     Weston,
     /// sway, tiling: one window fills the output.
     Sway,

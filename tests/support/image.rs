@@ -33,6 +33,12 @@ impl Image {
         Self { width, height, pixels: pixels.map(|(x, y)| pixel(x, y) & 0xff_ffff).collect() }
     }
 
+    /// The pixels as memory of a buffer, ARGB8888 or XRGB8888: with the top byte set. In XRGB8888 it
+    /// should not matter, but weston's screenshots take it for alpha, and zero comes out as black.
+    pub fn opaque(&self) -> Vec<u32> {
+        self.pixels.iter().map(|pixel| pixel | 0xff00_0000).collect()
+    }
+
     /// The pixel at a place.
     ///
     /// # Panics
