@@ -160,6 +160,24 @@ impl Rect {
     }
 }
 
+impl From<&pixman::Box32> for Rect {
+    fn from(b: &pixman::Box32) -> Self {
+        Rect::new(b.x1, b.y1, clamp(b.x2 as i64 - b.x1 as i64), clamp(b.y2 as i64 - b.y1 as i64))
+    }
+}
+
+/// The smallest rectangle around `region`; empty if that is.
+pub fn extents(region: &Region) -> Rect {
+    let boxes = region.rectangles();
+    let all = boxes.iter().copied().reduce(|a, b| pixman::Box32 {
+        x1: a.x1.min(b.x1),
+        y1: a.y1.min(b.y1),
+        x2: a.x2.max(b.x2),
+        y2: a.y2.max(b.y2),
+    });
+    all.as_ref().map(Rect::from).unwrap_or_default()
+}
+
 /// One of the eight ways a buffer can be turned and mirrored (`wl_output.transform`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub enum Transform {

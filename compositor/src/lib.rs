@@ -5,6 +5,7 @@
 
 mod backend;
 pub mod buffer;
+pub mod capture;
 mod client;
 mod clock;
 mod config;

@@ -18,7 +18,7 @@ use pixman::{Box32, Filter, Fixed, FormatCode, Image, Operation, Repeat};
 
 use super::{Drawn, Renderer, Target};
 use crate::buffer::Format;
-use crate::geometry::{Point, Rect, RectF, Region, Size, Transform, clamp};
+use crate::geometry::{Point, Rect, RectF, Region, Size, Transform, clamp, extents};
 use crate::scene::{Color, Content, Element, Pixels, Scene};
 
 /// pixman computes in 16.16 fixed point, and draws nothing at all where a coordinate does not fit.
@@ -238,7 +238,7 @@ impl<'a> Canvas<'a> {
     /// Copies the pixels of `region`, which lies in the target and, moved by `shift`, in `pixels`.
     fn copy(&mut self, pixels: &Pixels, region: &Region, shift: (i64, i64)) {
         for b in region.rectangles() {
-            let r = rect_of(b);
+            let r = Rect::from(b);
             // Both ends are within images that exist, so neither is negative nor leaves an address.
             let (sx, sy) = ((r.x as i64 + shift.0) as usize, (r.y as i64 + shift.1) as usize);
             let (x, y, rows, row) = (r.x as usize, r.y as usize, r.h as usize, r.w as usize * 4);
@@ -261,19 +261,6 @@ impl<'a> Canvas<'a> {
             }
         }
     }
-}
-
-fn rect_of(b: &Box32) -> Rect {
-    Rect::new(b.x1, b.y1, b.x2 - b.x1, b.y2 - b.y1)
-}
-
-/// The smallest rectangle around a region that is not empty.
-fn extents(region: &Region) -> Rect {
-    let all = region.rectangles().iter().fold(None, |all: Option<Box32>, b| {
-        let Some(a) = all else { return Some(*b) };
-        Some(Box32 { x1: a.x1.min(b.x1), y1: a.y1.min(b.y1), x2: a.x2.max(b.x2), y2: a.y2.max(b.y2) })
-    });
-    all.as_ref().map(rect_of).unwrap_or_default()
 }
 
 fn area(region: &Region) -> u64 {
@@ -328,7 +315,7 @@ impl Painter {
             return;
         };
         for b in visible.rectangles() {
-            let r = rect_of(b);
+            let r = Rect::from(b);
             canvas.image.composite32(
                 op,
                 &image,
@@ -366,7 +353,7 @@ impl Painter {
             self.sample_piece(canvas, &pixels, map, crop, visible.rectangles(), filter, op);
             return;
         }
-        let mut pieces: Vec<Rect> = visible.rectangles().iter().map(rect_of).collect();
+        let mut pieces: Vec<Rect> = visible.rectangles().iter().map(Rect::from).collect();
         while let Some(piece) = pieces.pop() {
             let reach = map.reach(piece).intersect(crop);
             if (reach.w as i64 > LIMIT || reach.h as i64 > LIMIT) && (piece.w > 1 || piece.h > 1) {
