@@ -130,6 +130,10 @@ impl Server {
         let drawn_anything = damage.is_non_empty();
         let faults: Vec<ElementId> = self.frames.drawn.iter().filter(|d| d.fault).map(|d| d.id).collect();
         self.record_frame(drawn_anything);
+        if drawn_anything && self.frames.shown > 0 {
+            let size = self.scene.size;
+            self.pictures.frame(&self.backend, size, &damage, clock::now_ns());
+        }
         // Dropping the scene ends our reading: releases go out as buffers are replaced.
         self.scene.elements.clear();
         for id in faults {

@@ -15,6 +15,7 @@ mod error;
 mod frame;
 pub mod geometry;
 mod ledger;
+mod pictures;
 mod protocol;
 pub mod render;
 mod report;

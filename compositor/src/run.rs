@@ -13,10 +13,12 @@ use wayland_server::{BindError, Display, ListeningSocket};
 
 use crate::backend::{Backend, Headless};
 use crate::buffer::Policy;
+use crate::capture::CaptureError;
 use crate::config::{BackendKind, Config};
 use crate::connections::Connections;
 use crate::frame::Frames;
 use crate::ledger::{ClientRecord, Ledger};
+use crate::pictures::Pictures;
 use crate::protocol::{self, output::OutputState};
 use crate::report::{Report, ReportError};
 use crate::scene::Scene;
@@ -56,6 +58,9 @@ pub enum StartError {
     /// The report could not be begun.
     #[error(transparent)]
     Report(#[from] ReportError),
+    /// A picture could not be begun.
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
     /// Something the system has to give could not be had.
     #[error("cannot start the event loop")]
     Loop(#[source] io::Error),
@@ -70,6 +75,9 @@ pub enum RunError {
     /// The report is incomplete.
     #[error(transparent)]
     Report(#[from] ReportError),
+    /// A picture could not be written.
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
 }
 
 /// What a compositor has to say when it ends.
@@ -134,6 +142,7 @@ impl Compositor {
             tracing::warn!("cannot raise the limit of open files: {e}");
         }
         let report = config.report.as_deref().map(Report::create).transpose()?;
+        let pictures = Pictures::create(&config)?;
         let event_loop: EventLoop<'static, Server> = EventLoop::try_new().map_err(loop_error)?;
         let display: Display<Server> = Display::new().map_err(|e| StartError::Loop(io::Error::other(e)))?;
         let handle = display.handle();
@@ -160,6 +169,7 @@ impl Compositor {
             scene: Scene::default(),
             ledger: Ledger::new(report),
             backend,
+            pictures,
             connections: Connections::new(display, config.limits.clone()).map_err(StartError::Loop)?,
             failure: None,
             last_id: 0,
@@ -231,6 +241,8 @@ impl Compositor {
     /// [`RunError`] if it had to end, or could not write what it was to write.
     pub fn run(mut self) -> Result<Summary, RunError> {
         self.server.connections.set_baseline();
+        // The background, before there is anything else to see.
+        self.server.schedule_frame();
         self.event_loop
             .run(None, &mut self.server, |server| {
                 server.reap();
@@ -241,10 +253,12 @@ impl Compositor {
         let server = &mut self.server;
         let summary = server.summary();
         let finished = server.ledger.finish();
+        let pictures = server.pictures.finish(&server.backend, server.output.size(), crate::clock::now_ns());
         if let Some(failure) = server.failure.take() {
             return Err(failure);
         }
         finished?;
+        pictures?;
         Ok(summary)
     }
 }

@@ -11,6 +11,7 @@ use crate::dispatch::post;
 use crate::error::ProtocolError;
 use crate::frame::Frames;
 use crate::ledger::Ledger;
+use crate::pictures::Pictures;
 use crate::protocol::output::OutputState;
 use crate::scene::{ElementId, Scene};
 use crate::seat::Seat;
@@ -32,6 +33,7 @@ pub(crate) struct Server {
     pub scene: Scene,
     pub ledger: Ledger,
     pub backend: Backend,
+    pub pictures: Pictures,
     pub connections: Connections,
     /// What went wrong that must end the compositor.
     pub failure: Option<crate::RunError>,
