@@ -86,3 +86,73 @@ impl SceneMemory {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scene::Content;
+
+    fn scene(elements: &[(u64, Rect)]) -> Scene {
+        let element = |&(id, dest): &(u64, Rect)| Element {
+            id: ElementId::Surface(id),
+            content: Content::Solid(Color::default()),
+            source: RectF { x: 0.0, y: 0.0, w: 1.0, h: 1.0 },
+            transform: Transform::Normal,
+            dest,
+            opaque: Region::default(),
+        };
+        let elements = elements.iter().map(element).collect();
+        Scene { size: Size::new(100, 100), background: Color::default(), elements }
+    }
+
+    /// Where the second scene differs from the first, nothing having changed within the elements.
+    fn between(then: &[(u64, Rect)], now: &[(u64, Rect)]) -> Region {
+        let mut memory = SceneMemory::default();
+        memory.update(&scene(then), |_| Region::default());
+        memory.update(&scene(now), |_| Region::default())
+    }
+
+    const A: Rect = Rect::new(0, 0, 10, 10);
+    const B: Rect = Rect::new(5, 5, 10, 10);
+
+    #[test]
+    fn the_first_scene_differs_everywhere() {
+        let mut memory = SceneMemory::default();
+        let all = Rect::new(0, 0, 100, 100).to_region();
+        assert!(memory.update(&scene(&[]), |_| Region::default()) == all);
+        memory.forget();
+        assert!(memory.update(&scene(&[]), |_| Region::default()) == all);
+    }
+
+    #[test]
+    fn nothing_differs_if_nothing_does() {
+        assert!(!between(&[(1, A), (2, B)], &[(1, A), (2, B)]).is_non_empty());
+    }
+
+    #[test]
+    fn what_moves_differs_at_both_places() {
+        let there = Rect::new(50, 50, 10, 10);
+        assert!(between(&[(1, A)], &[(1, there)]) == A.to_region().union(&there.to_region()));
+    }
+
+    #[test]
+    fn what_comes_and_what_goes_differs() {
+        assert!(between(&[(1, A)], &[(1, A), (2, B)]) == B.to_region());
+        assert!(between(&[(1, A), (2, B)], &[(2, B)]) == A.to_region());
+    }
+
+    #[test]
+    fn a_new_order_differs() {
+        let both = A.to_region().union(&B.to_region());
+        assert!(between(&[(1, A), (2, B)], &[(2, B), (1, A)]) == both);
+    }
+
+    #[test]
+    fn changes_within_are_asked_for_and_kept_on_the_screen() {
+        let mut memory = SceneMemory::default();
+        let half_out = scene(&[(1, Rect::new(95, 0, 10, 10))]);
+        memory.update(&half_out, |_| Region::default());
+        let damage = memory.update(&half_out, |e| e.dest.to_region());
+        assert!(damage == Rect::new(95, 0, 5, 10).to_region());
+    }
+}

@@ -116,11 +116,9 @@ impl Requests<WlSurface> for SurfaceData {
                 }
                 return ctx.server.commit(self.surface);
             }
-            Request::Destroy => {
-                if surface.role != Role::None && ctx.server.role_object_alive(self.surface) {
-                    let message = "a surface must outlive the object that gave it its role";
-                    return Err(ProtocolError::new(Error::DefunctRoleObject, message));
-                }
+            Request::Destroy if surface.role != Role::None && ctx.server.role_object_alive(self.surface) => {
+                let message = "a surface must outlive the object that gave it its role";
+                return Err(ProtocolError::new(Error::DefunctRoleObject, message));
             }
             _ => {}
         }
