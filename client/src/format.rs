@@ -138,13 +138,7 @@ impl Format {
     }
 
     const fn layout(self) -> Layout {
-        const fn l(
-            bytes: u32,
-            a: Option<(u32, u32)>,
-            r: (u32, u32),
-            g: (u32, u32),
-            b: (u32, u32),
-        ) -> Layout {
+        const fn l(bytes: u32, a: Option<(u32, u32)>, r: (u32, u32), g: (u32, u32), b: (u32, u32)) -> Layout {
             Layout { bytes, a, r, g, b }
         }
         match self {
@@ -199,7 +193,10 @@ impl Format {
             Argb8888 | Xrgb8888 => {
                 let mask = if self == Argb8888 { u32::MAX } else { 0x00ff_ffff };
                 for (p, out) in pixels.iter().zip(out.as_chunks_mut::<4>().0) {
-                    let word = (p >> 32 & 0xff00_0000) | (p >> 24 & 0xff_0000) | (p >> 16 & 0xff00) | (p >> 8 & 0xff);
+                    let word = (p >> 32 & 0xff00_0000)
+                        | (p >> 24 & 0xff_0000)
+                        | (p >> 16 & 0xff00)
+                        | (p >> 8 & 0xff);
                     *out = (word as u32 & mask).to_le_bytes();
                 }
             }

@@ -11,7 +11,7 @@ impl Draw for Gradient {
     fn span(&self, _frame: u32, x: u32, y: u32, size: Size, out: &mut [Pixel]) {
         // A 16.16 fraction, rounded up so that the last column is exactly full brightness.
         let last = u64::from(size.width.max(2) - 1);
-        let slope = (0xffff_0000 + last - 1) / last;
+        let slope = 0xffff_0000_u64.div_ceil(last);
         let band = u64::from(y) * 4 / u64::from(size.height.max(1));
         for (i, pixel) in out.iter_mut().enumerate() {
             let x = u64::from(x) + i as u64;

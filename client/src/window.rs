@@ -1,0 +1,493 @@
+//! The window: what to do next, given what has happened.
+//!
+//! Events only note what happened; [`State::step`] then decides, once per turn of the event loop. It draws when a
+//! frame is due and a buffer is free, and else does nothing: a client that nobody looks at sleeps.
+
+use std::ops::ControlFlow;
+
+use selkie_protocols::ledger::client::selkie_buffer_record_v1;
+use selkie_protocols::ledger::client::selkie_ledger_manager_v1::SelkieLedgerManagerV1;
+use selkie_protocols::upstream::wp::presentation_time::client::wp_presentation::WpPresentation;
+use smithay_client_toolkit::registry::RegistryState;
+use smithay_client_toolkit::shell::WaylandSurface;
+use smithay_client_toolkit::shell::xdg::window::Window;
+use smithay_client_toolkit::shm::Shm;
+use tracing::{debug, trace};
+use wayland_client::{Connection, QueueHandle};
+
+use crate::config::{Config, Redraw, Size};
+use crate::error::ClientError;
+use crate::flight::{Clock, Fate, Flights, Presented};
+use crate::handlers::{FeedbackTag, RecordTag, Tick};
+use crate::layer::Layer;
+use crate::ledger::LedgerRecord;
+use crate::picture::Picture;
+use crate::pool::Pool;
+use crate::report::Report;
+use crate::stats::{Ended, Histogram, PresentSource, ShrinkOutcome, Statistics};
+
+/// Something that happened during a run.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// The compositor gave the window this size, in surface coordinates; the picture on it is this one.
+    Configured {
+        /// The window's size.
+        size: Size,
+        /// What the main surface shows from now on.
+        picture: Picture,
+    },
+    /// A frame was on the screen (as far as the compositor says).
+    Presented {
+        /// Its number, from 0.
+        frame: u64,
+    },
+    /// The attempt to shrink the memory was made.
+    Shrink(&'a ShrinkOutcome),
+    /// The compositor's record of the first presented buffer arrived.
+    Record(&'a LedgerRecord),
+    /// All frames were shown; the last one stays ([`Config::hold`]).
+    Held,
+}
+
+/// Is told what happens; `Break` ends the run as [`Ended::Stopped`].
+pub type Observer = Box<dyn FnMut(&Event<'_>) -> ControlFlow<()>>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Frames are being shown.
+    Running,
+    /// The last frame stays.
+    Holding,
+    /// Waiting for the compositor's records.
+    Closing,
+    Done,
+}
+
+/// Everything about a run.
+pub struct State {
+    pub config: Config,
+    pub registry: RegistryState,
+    pub shm: Shm,
+    pub connection: Connection,
+    pub qh: QueueHandle<State>,
+    pub window: Window,
+    /// The main surface, then the subsurfaces.
+    pub layers: Vec<Layer>,
+    pub pool: Pool,
+    pub presentation: Option<WpPresentation>,
+    pub ledger: Option<SelkieLedgerManagerV1>,
+    pub report: Report,
+    pub statistics: Statistics,
+    pub observer: Option<Observer>,
+    progress: Progress,
+}
+
+/// What has happened so far.
+struct Progress {
+    phase: Phase,
+    clock: Clock,
+    flights: Flights,
+    to_present: Histogram,
+    to_release: Histogram,
+    first_present: Option<u64>,
+    last_present: u64,
+    /// The size to draw for, once there is one.
+    size: Option<Size>,
+    /// Whether buffers have to be made before drawing.
+    relayout: bool,
+    /// Whether a configure was acknowledged and nothing committed since.
+    acknowledged: bool,
+    /// Whether it is time for another frame.
+    due: bool,
+    /// The latest frame callback of this turn, and when it came.
+    tick: Option<(u64, u64)>,
+    /// A `wl_display.sync` is under way.
+    syncing: bool,
+    /// The memory is gone: no more drawing.
+    shrunk: bool,
+    /// Records asked for and not complete.
+    awaited: usize,
+    asked_first: bool,
+    stop: Option<Ended>,
+}
+
+impl Default for Progress {
+    fn default() -> Progress {
+        Progress {
+            phase: Phase::Running,
+            clock: Clock::MONOTONIC,
+            flights: Flights::default(),
+            to_present: Histogram::new(),
+            to_release: Histogram::new(),
+            first_present: None,
+            last_present: 0,
+            size: None,
+            relayout: false,
+            acknowledged: false,
+            due: true,
+            tick: None,
+            syncing: false,
+            shrunk: false,
+            awaited: 0,
+            asked_first: false,
+            stop: None,
+        }
+    }
+}
+
+/// What the setup makes and the run uses.
+pub struct Parts {
+    pub config: Config,
+    pub registry: RegistryState,
+    pub shm: Shm,
+    pub connection: Connection,
+    pub qh: QueueHandle<State>,
+    pub window: Window,
+    pub layers: Vec<Layer>,
+    pub presentation: Option<WpPresentation>,
+    pub ledger: Option<SelkieLedgerManagerV1>,
+    pub report: Report,
+    pub observer: Option<Observer>,
+}
+
+impl State {
+    pub fn new(parts: Parts) -> State {
+        let Parts { config, registry, shm, connection, qh, window, layers, .. } = parts;
+        let Parts { presentation, ledger, report, observer, .. } = parts;
+        let mut statistics = Statistics::new(&config);
+        if presentation.is_some() {
+            statistics.present_source = PresentSource::Feedback;
+        }
+        let pool = Pool::new(shm.wl_shm().clone(), config.memory.clone(), config.seals, qh.clone());
+        let progress = Progress::default();
+        State {
+            config,
+            registry,
+            shm,
+            connection,
+            qh,
+            window,
+            layers,
+            pool,
+            presentation,
+            ledger,
+            report,
+            statistics,
+            observer,
+            progress,
+        }
+    }
+
+    /// Whether the run is over.
+    pub fn is_done(&self) -> bool {
+        self.progress.phase == Phase::Done
+    }
+
+    // What happened.
+
+    /// The compositor configured the window.
+    pub fn configured(&mut self, asked: Size) {
+        let fixed = !self.config.resizable || self.config.scene.viewport_destination.is_some();
+        let size = if fixed { self.config.size } else { asked.clamped() };
+        self.progress.acknowledged = true;
+        if self.progress.size == Some(size) {
+            return;
+        }
+        debug!(%size, "configured");
+        self.progress.size = Some(size);
+        self.progress.relayout = true;
+        self.progress.due = true;
+        self.statistics.size = size;
+        let picture = self.config.picture(size);
+        self.tell(&Event::Configured { size, picture });
+    }
+
+    /// A frame callback came.
+    pub fn frame_done(&mut self, frame: u64) {
+        self.progress.due = true;
+        self.progress.tick = Some((frame, self.progress.clock.now()));
+    }
+
+    /// The compositor has handled everything up to our last frame.
+    pub fn synced(&mut self) {
+        self.progress.due = true;
+        self.progress.syncing = false;
+    }
+
+    /// The compositor read its last byte of a buffer.
+    pub fn released(&mut self, buffer: u64) {
+        self.pool.release(buffer);
+        self.statistics.released += 1;
+        if let Some(time) = self.progress.flights.release(buffer, self.progress.clock.now()) {
+            self.progress.to_release.add(time);
+        }
+    }
+
+    /// The compositor named its clock; None if this system cannot read it.
+    pub fn presentation_clock(&mut self, clock: Option<Clock>) {
+        match clock {
+            Some(clock) => self.progress.clock = clock,
+            None => {
+                debug!("the compositor's presentation clock cannot be read here: doing without its feedback");
+                self.presentation = None;
+                self.statistics.present_source = PresentSource::FrameCallback;
+            }
+        }
+    }
+
+    /// The fate of a frame became known.
+    pub fn resolve(&mut self, frame: u64, fate: Fate) {
+        let Some(flight) = self.progress.flights.resolve(frame, fate) else { return };
+        trace!(frame, ?fate, "frame");
+        let Fate::Presented(Presented { at, zero_copy, .. }) = fate else {
+            self.statistics.discarded += 1;
+            return;
+        };
+        let slot = flight.slot;
+        self.progress.to_present.add(at.saturating_sub(flight.committed));
+        self.progress.first_present.get_or_insert(at);
+        self.progress.last_present = at;
+        self.statistics.presented += 1;
+        self.statistics.zero_copy += u64::from(zero_copy);
+        if !std::mem::replace(&mut self.progress.asked_first, true) {
+            self.ask_record(slot, RecordTag::First);
+        }
+        self.tell(&Event::Presented { frame });
+    }
+
+    /// Part of a record came. Says whether it was the last part.
+    pub fn record(&mut self, tag: &RecordTag, event: selkie_buffer_record_v1::Event) -> bool {
+        let record = match tag {
+            RecordTag::First => self.statistics.first_record.get_or_insert_default(),
+            RecordTag::Last(index) => match self.statistics.records.get_mut(*index) {
+                Some(record) => record,
+                None => return false,
+            },
+        };
+        let done = record.take(event);
+        if done {
+            match tag {
+                RecordTag::First => {
+                    let record = record.clone();
+                    self.tell(&Event::Record(&record));
+                }
+                RecordTag::Last(_) => self.progress.awaited = self.progress.awaited.saturating_sub(1),
+            }
+        }
+        done
+    }
+
+    /// Asks for the end of the run.
+    pub fn stop(&mut self, why: Ended) {
+        self.progress.stop.get_or_insert(why);
+    }
+
+    fn tell(&mut self, event: &Event<'_>) {
+        if let Some(observer) = &mut self.observer
+            && observer(event).is_break()
+        {
+            self.stop(Ended::Stopped);
+        }
+    }
+
+    // What to do.
+
+    /// Does what is due.
+    pub fn step(&mut self) -> Result<(), ClientError> {
+        self.settle_tick();
+        while let Some(flight) = self.progress.flights.finished(false) {
+            self.report.frame(&flight)?;
+        }
+        self.misbehave();
+        if let Some(why) = self.progress.stop.take() {
+            self.finish(why);
+        }
+        while self.may_draw() {
+            self.draw()?;
+        }
+        if self.progress.acknowledged && self.all_frames_committed() && self.statistics.committed > 0 {
+            // Nothing will be drawn for it, but the compositor waits for a commit.
+            self.progress.acknowledged = false;
+            self.window.commit();
+        }
+        if self.progress.phase == Phase::Running && self.all_frames_shown() {
+            match self.config.hold {
+                true => {
+                    self.progress.phase = Phase::Holding;
+                    self.tell(&Event::Held);
+                    if let Some(why) = self.progress.stop.take() {
+                        self.finish(why);
+                    }
+                }
+                false => self.finish(Ended::Frames),
+            }
+        }
+        if self.progress.phase == Phase::Closing && self.progress.awaited == 0 {
+            self.progress.phase = Phase::Done;
+        }
+        Ok(())
+    }
+
+    /// Without presentation feedback, frame callbacks say what was shown: the latest frame of those that come
+    /// together, in place of the ones before.
+    fn settle_tick(&mut self) {
+        let Some((frame, at)) = self.progress.tick.take() else { return };
+        if self.presentation.is_none() {
+            self.statistics.discarded += self.progress.flights.discard_before(frame);
+            let presented = Presented { at, sequence: 0, refresh: 0, zero_copy: false };
+            self.resolve(frame, Fate::Presented(presented));
+        }
+    }
+
+    fn all_frames_committed(&self) -> bool {
+        self.config.frames.is_some_and(|frames| self.statistics.committed >= frames)
+    }
+
+    fn all_frames_shown(&self) -> bool {
+        self.all_frames_committed() && !self.progress.flights.any_pending() && !self.progress.syncing
+    }
+
+    fn frozen(&self) -> bool {
+        self.config.scene.freeze_main_after.is_some_and(|frames| self.statistics.committed >= frames)
+    }
+
+    fn may_draw(&self) -> bool {
+        let progress = &self.progress;
+        let running = match progress.phase {
+            Phase::Running => !self.all_frames_committed() || progress.relayout,
+            Phase::Holding => progress.relayout,
+            Phase::Closing | Phase::Done => false,
+        };
+        let due = progress.due || !(self.config.pace || self.frozen());
+        let first = usize::from(self.frozen());
+        let free = || progress.relayout || (first..self.layers.len()).all(|layer| self.pool.has_free(layer));
+        running && due && progress.size.is_some() && progress.stop.is_none() && free()
+    }
+
+    /// Makes the buffers for the current size.
+    fn lay_out(&mut self) -> Result<(), ClientError> {
+        self.progress.relayout = false;
+        let size = self.progress.size.unwrap_or(self.config.size);
+        let mut pictures = vec![self.config.picture(size)];
+        pictures.extend(self.config.scene.subsurfaces.iter().map(|s| s.picture()));
+        if self.statistics.committed == 0 {
+            for format in pictures.iter().map(|p| p.format) {
+                if !self.shm.formats().contains(&format.wl_shm()) {
+                    return Err(ClientError::Format { format: format.name() });
+                }
+            }
+            self.layers[0].set_up(&self.config)?;
+        }
+        let specs: Vec<_> =
+            self.layers.iter_mut().zip(pictures).map(|(l, p)| l.lay_out(p, &self.config)).collect();
+        self.pool.lay_out(&specs, self.config.buffers)?;
+        self.statistics.pool_bytes = self.pool.bytes();
+        Ok(())
+    }
+
+    /// Draws and commits one frame: the subsurfaces first, since synchronised ones wait for their parent.
+    fn draw(&mut self) -> Result<(), ClientError> {
+        if self.progress.relayout {
+            self.lay_out()?;
+        }
+        let frozen = self.frozen();
+        // A window that is resized after its last frame shows that frame once more.
+        let again = self.all_frames_committed();
+        let frame = self.statistics.committed.saturating_sub(u64::from(again));
+        let redraw = if self.progress.shrunk { Redraw::Never } else { self.config.redraw };
+        for index in (1..self.layers.len()).chain((!frozen).then_some(0)) {
+            let layer = &mut self.layers[index];
+            // Checked by `may_draw`, and new buffers are free.
+            let Some((slot, backing)) = self.pool.take(index) else { continue };
+            if !self.progress.shrunk {
+                // A picture has 32 bits for its number; then it starts again.
+                layer.draw(slot, backing, frame as u32, redraw)?;
+            }
+            layer.attach(slot, redraw);
+            if index == 0 && !again {
+                layer.surface.frame(&self.qh, Tick::Frame(frame));
+                if let Some(presentation) = &self.presentation {
+                    presentation.feedback(&layer.surface, &self.qh, FeedbackTag(frame));
+                }
+                self.progress.flights.start(frame, slot.id, self.progress.clock.now());
+            }
+            layer.surface.commit();
+        }
+        if frozen && !again {
+            self.connection.display().sync(&self.qh, Tick::Sync);
+            self.progress.syncing = true;
+        }
+        self.progress.due = false;
+        self.progress.acknowledged &= frozen;
+        if !again {
+            self.statistics.committed += 1;
+        }
+        Ok(())
+    }
+
+    /// Tries what [`Config::shrink_after`] asks for.
+    fn misbehave(&mut self) {
+        let due = self.config.shrink_after.is_some_and(|frames| self.statistics.presented >= frames);
+        let Some(backing) = self.pool.backing().filter(|_| due && self.statistics.shrink.is_none()) else {
+            return;
+        };
+        let result = backing.shrink(self.config.shrink_to);
+        let outcome = ShrinkOutcome {
+            to: self.config.shrink_to,
+            from: self.pool.bytes(),
+            errno: result.as_ref().err().and_then(|error| error.raw_os_error()),
+            text: result.as_ref().err().map_or_else(|| "it shrank".to_owned(), |error| error.to_string()),
+        };
+        self.progress.shrunk = result.is_ok();
+        self.tell(&Event::Shrink(&outcome));
+        self.statistics.shrink = Some(outcome);
+    }
+
+    /// Ends the run, once the compositor has told what it knows about the buffers.
+    fn finish(&mut self, why: Ended) {
+        if !matches!(self.progress.phase, Phase::Running | Phase::Holding) {
+            return;
+        }
+        self.statistics.ended = why;
+        self.progress.phase = Phase::Closing;
+        if self.ledger.is_some() {
+            let slots: Vec<(u64, usize)> = self.pool.slots().map(|slot| (slot.id, slot.layer)).collect();
+            for (index, (slot, surface)) in slots.into_iter().enumerate() {
+                self.statistics.records.push(LedgerRecord { surface, ..LedgerRecord::default() });
+                self.progress.awaited += 1;
+                self.ask_record(slot, RecordTag::Last(index));
+            }
+        }
+    }
+
+    fn ask_record(&self, slot: u64, tag: RecordTag) {
+        if let Some(ledger) = &self.ledger
+            && let Some(slot) = self.pool.slots().find(|s| s.id == slot)
+        {
+            ledger.get_record(&slot.buffer, &self.qh, tag);
+        }
+    }
+
+    /// Completes the statistics, and writes the end of the report.
+    pub fn close(&mut self) -> Result<(), ClientError> {
+        let progress = &mut self.progress;
+        let first = progress.first_present.unwrap_or(progress.last_present);
+        let seconds = progress.last_present.saturating_sub(first) as f64 / 1e9;
+        let statistics = &mut self.statistics;
+        statistics.seconds = seconds;
+        if statistics.presented > 1 && seconds > 0.0 {
+            statistics.rate = (statistics.presented - 1) as f64 / seconds;
+        }
+        statistics.commit_to_present = progress.to_present.latency();
+        statistics.commit_to_release = progress.to_release.latency();
+        // Records that were asked for and never answered say nothing.
+        if progress.awaited > 0 {
+            statistics.records.retain(|record| !record.verdict.is_empty());
+        }
+        while let Some(flight) = progress.flights.finished(true) {
+            self.report.frame(&flight)?;
+        }
+        self.report.finish(&self.statistics)
+    }
+}
