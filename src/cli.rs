@@ -4,8 +4,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use selkie_client::{self as client, Pattern};
 use selkie_compositor::buffer::{Policies, Policy};
 use selkie_compositor::geometry::Size;
+use shm_core::seals::{ParseSealsError, Seals};
 
 /// A minimal Wayland compositor and client that show how pixels travel between processes without a
 /// copy, and what makes that safe.
@@ -13,13 +15,33 @@ use selkie_compositor::geometry::Size;
 #[command(name = "selkie", version, propagate_version = true)]
 pub struct Cli {
     #[command(subcommand)]
-    pub command: Command,
+    pub command: Option<Command>,
 }
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the compositor: headless, or as a window in the present session
     Compositor(CompositorArgs),
+    /// Show a test pattern from sealed memory, in any compositor
+    Client(ClientArgs),
+    /// See what sealing is for: six acts, a table and pictures (the default)
+    Demo(DemoArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// The directory for the pictures
+    #[arg(long, value_name = "DIR", default_value = "selkie-demo")]
+    pub out: PathBuf,
+    /// Show no window, even in a session
+    #[arg(long)]
+    pub headless: bool,
+}
+
+impl Default for DemoArgs {
+    fn default() -> Self {
+        Self { out: "selkie-demo".into(), headless: false }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -71,6 +93,139 @@ pub struct CompositorArgs {
     /// A program to run in it; its exit status becomes selkie's
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub struct ClientArgs {
+    /// What to show: bars, zone-plate, gradient, checker, moving-bar or plasma
+    #[arg(long, value_name = "NAME", default_value = "bars")]
+    pub pattern: Pattern,
+    /// The window's size
+    #[arg(long, value_name = "WxH", default_value = "640x480")]
+    pub size: client::Size,
+    /// Pixel format, by its DRM name, as in XRGB8888 or XRGB2101010
+    #[arg(long, value_name = "FOURCC", default_value = "XRGB8888")]
+    pub format: client::Format,
+    /// Let the right half fade to transparent (needs a format with alpha)
+    #[arg(long)]
+    pub alpha: bool,
+    /// Buffers, all in one pool
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub buffers: u32,
+    /// End after N frames
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub frames: Option<u64>,
+    /// Stay on the screen after the last frame
+    #[arg(long)]
+    pub hold: bool,
+    /// Do not wait for the compositor: commit as soon as a buffer is free
+    #[arg(long)]
+    pub no_pace: bool,
+    /// Seals for the memory: a list like shrink,grow,seal; none (it could be sealed, but is not);
+    /// never (it cannot be sealed)
+    #[arg(long, value_name = "SEALS", default_value = "seal,shrink", value_parser = seals)]
+    pub seals: SealChoice,
+    /// Kind of memory: memfd, posix (shm_open), or a path for a file to make there
+    #[arg(long, value_name = "KIND", default_value = "memfd", value_parser = memory)]
+    pub memory: client::Memory,
+    /// How much of each frame is drawn anew: full, never, or the edge of a square in pixels
+    #[arg(long, value_name = "HOW", default_value = "full", value_parser = redraw)]
+    pub redraw: client::Redraw,
+    /// After N frames, try to shrink the memory that the compositor has
+    #[arg(long, value_name = "N")]
+    pub shrink_after: Option<u64>,
+    /// Draw the content turned: normal, 90, 180, 270, flipped, flipped-90, flipped-180, flipped-270
+    #[arg(long, value_name = "TRANSFORM", default_value = "normal")]
+    pub transform: client::Transform,
+    /// Buffer pixels per surface unit
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub scale: u32,
+    /// Show only this part of the surface (wp_viewport.set_source)
+    #[arg(long, value_name = "X,Y,W,H", value_parser = source)]
+    pub crop: Option<(f64, f64, f64, f64)>,
+    /// Show it at this size (wp_viewport.set_destination)
+    #[arg(long, value_name = "WxH")]
+    pub scale_to: Option<client::Size>,
+    /// A subsurface: X,Y,WxH,PATTERN, then any of FORMAT, alpha, desync (repeatable)
+    #[arg(long, value_name = "SPEC", value_parser = subsurface)]
+    pub subsurface: Vec<client::Subsurface>,
+    /// Unused bytes at the end of every row
+    #[arg(long, value_name = "BYTES", default_value_t = 0)]
+    pub stride_padding: u32,
+    /// Unused bytes before every buffer
+    #[arg(long, value_name = "BYTES", default_value_t = 0)]
+    pub offset: u32,
+    /// Commit the main surface no more after N frames, only its subsurfaces
+    #[arg(long, value_name = "N")]
+    pub freeze_main_after: Option<u64>,
+    /// The window's title
+    #[arg(long, default_value = "selkie client")]
+    pub title: String,
+    /// Write a line of JSON per frame, and one at the end, to this file
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub report: Option<PathBuf>,
+}
+
+/// Which seals the client's memory gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SealChoice(pub Option<Seals>);
+
+fn seals(text: &str) -> Result<SealChoice, String> {
+    match text {
+        "never" => Ok(SealChoice(None)),
+        text => text.parse().map(|s| SealChoice(Some(s))).map_err(|e: ParseSealsError| e.to_string()),
+    }
+}
+
+fn memory(text: &str) -> Result<client::Memory, String> {
+    match text {
+        "memfd" => Ok(client::Memory::Memfd),
+        "posix" => Ok(client::Memory::PosixShm),
+        path if path.contains('/') => Ok(client::Memory::File(path.into())),
+        other => Err(format!("{other:?} is neither memfd nor posix, nor a path (a path has a slash)")),
+    }
+}
+
+fn redraw(text: &str) -> Result<client::Redraw, String> {
+    match (text, text.parse()) {
+        ("full", _) => Ok(client::Redraw::Full),
+        ("never", _) => Ok(client::Redraw::Never),
+        (_, Ok(edge)) if edge > 0 => Ok(client::Redraw::Patch(edge)),
+        _ => Err("write full, never, or a number of pixels".into()),
+    }
+}
+
+fn source(text: &str) -> Result<(f64, f64, f64, f64), String> {
+    let numbers: Result<Vec<f64>, _> = text.split(',').map(str::parse).collect();
+    match numbers.as_deref() {
+        Ok(&[x, y, w, h]) => Ok((x, y, w, h)),
+        _ => Err("write four numbers: X,Y,W,H".into()),
+    }
+}
+
+fn subsurface(text: &str) -> Result<client::Subsurface, String> {
+    let mut words = text.split(',');
+    let mut next = || words.next().ok_or("write X,Y,WxH,PATTERN[,FORMAT][,alpha][,desync]");
+    let number = |s: &str| s.parse::<i32>().map_err(|e| format!("{s:?} is no position: {e}"));
+    let position = (number(next()?)?, number(next()?)?);
+    let size = next()?.parse().map_err(|e: client::ConfigError| e.to_string())?;
+    let pattern = next()?.parse().map_err(|e: client::ConfigError| e.to_string())?;
+    let mut subsurface = client::Subsurface {
+        position,
+        size,
+        pattern,
+        format: client::Format::Xrgb8888,
+        alpha: false,
+        sync: true,
+    };
+    for word in words {
+        match word {
+            "alpha" => subsurface.alpha = true,
+            "desync" => subsurface.sync = false,
+            format => subsurface.format = format.parse().map_err(|e: client::ConfigError| e.to_string())?,
+        }
+    }
+    Ok(subsurface)
 }
 
 fn policy(text: &str) -> Result<Policy, String> {

@@ -5,7 +5,9 @@
 #![deny(unsafe_code)]
 
 mod cli;
+mod client;
 mod compositor;
+mod demo;
 mod exit;
 
 use std::process::ExitCode;
@@ -15,8 +17,10 @@ use clap::Parser;
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     log();
-    let outcome = match cli.command {
+    let outcome = match cli.command.unwrap_or_else(|| cli::Command::Demo(cli::DemoArgs::default())) {
         cli::Command::Compositor(args) => compositor::run(args),
+        cli::Command::Client(args) => client::run(args),
+        cli::Command::Demo(args) => demo::run(args),
     };
     exit::report(outcome)
 }

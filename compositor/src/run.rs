@@ -186,6 +186,11 @@ impl Compositor {
         &self.name
     }
 
+    /// Where its picture goes, in words.
+    pub fn describe(&self) -> String {
+        self.server.backend.describe()
+    }
+
     /// A way to reach it while it runs.
     pub fn remote(&self) -> Remote {
         self.remote.clone()

@@ -32,6 +32,15 @@ impl Headless {
         }
     }
 
+    /// The screen, in words.
+    pub fn describe(&self) -> String {
+        let rate = match self.period_ns {
+            0 => "as fast as clients commit".to_owned(),
+            ns => format!("{} frames a second", 1_000_000_000 / ns),
+        };
+        format!("headless, {}x{} pixels, {rate}", self.size.w, self.size.h)
+    }
+
     /// Nanoseconds from one frame to the next; 0 without a clock.
     pub fn period_ns(&self) -> u32 {
         self.period_ns

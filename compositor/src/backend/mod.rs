@@ -17,6 +17,13 @@ pub(crate) enum Backend {
 }
 
 impl Backend {
+    /// Where the picture goes, in words.
+    pub fn describe(&self) -> String {
+        match self {
+            Backend::Headless(b) => b.describe(),
+        }
+    }
+
     /// Shows `scene`, which differs from the last one shown in `damage`.
     pub fn show(
         &mut self,
