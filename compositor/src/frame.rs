@@ -11,10 +11,10 @@ use selkie_protocols::upstream::wp::presentation_time::server::wp_presentation_f
 
 use crate::buffer::Path;
 use crate::clock;
-use crate::geometry::{Point, Rect, Region};
+use crate::geometry::{Point, Rect, RectF, Region, Transform};
 use crate::ledger::Shown;
 use crate::render::Drawn;
-use crate::scene::{Content, Element, ElementId};
+use crate::scene::{Color, Content, Element, ElementId};
 use crate::scene_diff::SceneMemory;
 use crate::server::Server;
 use crate::surface::{Surface, SurfaceId, to_output};
@@ -236,9 +236,17 @@ impl Server {
         let elements = &mut self.scene.elements;
         let surfaces = &self.surfaces;
         for root in self.shell.roots(surfaces, &self.output).chain(self.seat.icon_roots()) {
+            let first = elements.len();
             surfaces.walk(root.surface, root.origin, &mut |id, surface, at| {
                 elements.extend(element(id, surface, at, scale));
             });
+            if self.shell.is_fullscreen(root.surface) {
+                let screen = Rect::of_size(self.scene.size);
+                let fills = |e: &Element| !screen.to_region().subtract(&e.opaque).is_non_empty();
+                if !elements[first..].iter().any(fills) {
+                    elements.insert(first, backdrop(root.surface, screen));
+                }
+            }
         }
         elements.extend(self.seat.cursor_element(scale));
         self.find_visible();
@@ -267,6 +275,18 @@ impl Server {
                 self.output.tell(&surface.1.resource, surface.1.visible);
             }
         }
+    }
+}
+
+/// What a fullscreen window that does not fill the screen is shown on (xdg_toplevel.set_fullscreen).
+fn backdrop(id: SurfaceId, screen: Rect) -> Element {
+    Element {
+        id: ElementId::Backdrop(id.0),
+        content: Content::Solid(Color::default()),
+        source: RectF { x: 0.0, y: 0.0, w: 1.0, h: 1.0 },
+        transform: Transform::Normal,
+        dest: screen,
+        opaque: screen.to_region(),
     }
 }
 

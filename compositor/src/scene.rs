@@ -36,6 +36,8 @@ pub struct Color {
 pub enum ElementId {
     /// A client's surface.
     Surface(u64),
+    /// The black around a fullscreen window.
+    Backdrop(u64),
     /// The compositor's own cursor.
     Cursor,
 }

@@ -53,8 +53,8 @@ impl Server {
         // A role may refuse a commit: an xdg_surface without its first ack, a popup without parent.
         if !self.surfaces.is_synchronised(id) {
             match surface.role {
-                Role::Toplevel | Role::Popup => self.shell_check(id)?,
-                Role::None | Role::Subsurface | Role::Cursor | Role::DragIcon => {}
+                Role::None | Role::Toplevel | Role::Popup => self.shell_check(id)?,
+                Role::Subsurface | Role::Cursor | Role::DragIcon => {}
             }
         }
         let outcome = self.surfaces.commit(id, crate::clock::now_us());

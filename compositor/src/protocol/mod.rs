@@ -8,6 +8,11 @@ pub(crate) mod shm;
 pub(crate) mod subcompositor;
 pub(crate) mod surface;
 pub(crate) mod viewporter;
+pub(crate) mod xdg_popup;
+pub(crate) mod xdg_positioner;
+pub(crate) mod xdg_surface;
+pub(crate) mod xdg_toplevel;
+pub(crate) mod xdg_wm_base;
 
 use wayland_server::DisplayHandle;
 

@@ -33,7 +33,10 @@ impl Requests<WlSubcompositor> for SubcompositorData {
         let (child, parent) = (surface_id(&surface), surface_id(&parent));
         let server = &mut *ctx.server;
         let Some(state) = server.surfaces.get(child) else { return Ok(()) };
-        if !matches!(state.role, Role::None | Role::Subsurface) || state.child.is_some() {
+        if !matches!(state.role, Role::None | Role::Subsurface)
+            || state.child.is_some()
+            || server.shell.has(child)
+        {
             let message = "that surface has another role, or is a subsurface already";
             return Err(ProtocolError::new(Error::BadSurface, message));
         }

@@ -33,4 +33,23 @@ impl Server {
 
     /// A surface is being destroyed.
     pub fn seat_surface_gone(&mut self, _id: SurfaceId) {}
+
+    /// Gives the keyboard to a surface.
+    pub fn seat_focus(&mut self, _surface: Option<SurfaceId>) {}
+
+    /// Gives the keyboard to a popup as long as it is the topmost that grabs.
+    pub fn seat_popup_grab(&mut self, _popup: Option<SurfaceId>) {}
+
+    /// Finds out anew what is under the pointer.
+    pub fn seat_refresh(&mut self) {}
+
+    /// Whether a serial is that of a press on the surface that still holds.
+    pub fn seat_valid_grab_serial(&self, _surface: SurfaceId, _serial: u32) -> bool {
+        true
+    }
+
+    /// Where the pointer is.
+    pub fn seat_pointer_position(&self) -> (f64, f64) {
+        (0.0, 0.0)
+    }
 }
