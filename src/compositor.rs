@@ -6,7 +6,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitCode, ExitStatus};
 
 use selkie_compositor::buffer::Policies;
-use selkie_compositor::{BackendKind, Compositor, Config, Remote};
+use selkie_compositor::{BackendKind, Compositor, Config, Ended, Remote};
 
 use crate::cli::{BackendArg, CompositorArgs};
 use crate::exit::Outcome;
@@ -24,10 +24,10 @@ pub fn run(args: CompositorArgs) -> Outcome {
     let child = spawn(&command, &name)?.map(|child| watch(child, compositor.remote()));
     let outcome = compositor.run();
     let status = child.map(Watched::end).transpose()?;
-    outcome?;
-    Ok(match status.flatten() {
-        Some(status) => exit_code(status),
-        None => ExitCode::SUCCESS,
+    // If the compositor ended first, its command lost its display, and how it ended says nothing.
+    Ok(match (outcome?.ended, status) {
+        (Ended::Asked, Some(status)) => exit_code(status),
+        _ => ExitCode::SUCCESS,
     })
 }
 
@@ -91,18 +91,14 @@ fn watch(mut child: Child, remote: Remote) -> Watched {
 }
 
 impl Watched {
-    /// Its status if it ended by itself, and none if the compositor ended first: then it is told
-    /// to end, too.
-    fn end(self) -> io::Result<Option<ExitStatus>> {
-        let by_itself = self.waiter.is_finished();
-        if !by_itself {
-            // Not yet waited for, so the number is still its own.
+    /// Its status; if it still runs, it is told to end.
+    fn end(self) -> io::Result<ExitStatus> {
+        if !self.waiter.is_finished() {
+            // The waiter has yet to take its status, so the number is still its own; if it does so
+            // right now, the signal reaches nobody.
             let _ = rustix::process::kill_process(self.pid, rustix::process::Signal::TERM);
         }
-        match self.waiter.join() {
-            Ok(status) => status.map(|s| by_itself.then_some(s)),
-            Err(_) => Ok(None),
-        }
+        self.waiter.join().unwrap_or_else(|_| Err(io::Error::other("the waiting thread panicked")))
     }
 }
 

@@ -152,7 +152,7 @@ impl Server {
             Showing::Soon | Showing::Busy => {}
         }
         if self.config.frames.is_some_and(|limit| self.frames.shown >= limit) {
-            self.stop.stop();
+            self.end(crate::Ended::Frames);
         }
     }
 

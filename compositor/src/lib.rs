@@ -33,4 +33,4 @@ pub use config::{BackendKind, Config, Placement};
 pub use error::ProtocolError;
 pub use ledger::ClientRecord;
 pub use report::ReportError;
-pub use run::{Compositor, Remote, RunError, StartError, Summary};
+pub use run::{Compositor, Ended, Remote, RunError, StartError, Summary};

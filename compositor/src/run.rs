@@ -80,9 +80,28 @@ pub enum RunError {
     Capture(#[from] CaptureError),
 }
 
+/// Why a compositor ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Not yet.
+    Running,
+    /// A [`Remote`] asked for it.
+    Asked,
+    /// A signal asked for it.
+    Signal,
+    /// All frames asked for were shown.
+    Frames,
+    /// Its window was closed.
+    Closed,
+    /// It had to; the error says why.
+    Failed,
+}
+
 /// What a compositor has to say when it ends.
 #[derive(Debug, Clone)]
 pub struct Summary {
+    /// Why it ended.
+    pub ended: Ended,
     /// Frames that showed a client.
     pub frames: u64,
     /// The clients, in the order in which they came.
@@ -172,6 +191,7 @@ impl Compositor {
             pictures,
             connections: Connections::new(display, config.limits.clone()).map_err(StartError::Loop)?,
             failure: None,
+            ended: Ended::Running,
             last_id: 0,
             display: handle,
             config,
@@ -234,7 +254,7 @@ impl Compositor {
             .map_err(|e| StartError::Loop(io::Error::other(e)))?;
         let handle = self.event_loop.handle();
         handle
-            .insert_source(signals, |_, (), server: &mut Server| server.stop.stop())
+            .insert_source(signals, |_, (), server: &mut Server| server.end(Ended::Signal))
             .map_err(|e| loop_error(e.error))?;
         Ok(())
     }
@@ -272,12 +292,20 @@ impl Server {
     /// Ends the compositor because of `error`.
     pub fn fail(&mut self, error: RunError) {
         self.failure.get_or_insert(error);
+        self.end(Ended::Failed);
+    }
+
+    /// Ends the compositor; the first reason given is the reason.
+    pub fn end(&mut self, why: Ended) {
+        if self.ended == Ended::Running {
+            self.ended = why;
+        }
         self.stop.stop();
     }
 
     fn answer(&mut self, ask: Ask) {
         match ask {
-            Ask::Stop => self.stop.stop(),
+            Ask::Stop => self.end(Ended::Asked),
             Ask::Adopt { stream, label, policy } => {
                 if let Err(e) = self.insert_client(stream, Some(label), Some(policy)) {
                     tracing::warn!("cannot take a client in: {e}");
@@ -291,7 +319,11 @@ impl Server {
     }
 
     fn summary(&self) -> Summary {
-        Summary { frames: self.frames.shown, clients: self.ledger.clients().cloned().collect() }
+        Summary {
+            ended: self.ended,
+            frames: self.frames.shown,
+            clients: self.ledger.clients().cloned().collect(),
+        }
     }
 
     fn flush(&mut self) {

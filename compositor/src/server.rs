@@ -37,6 +37,7 @@ pub(crate) struct Server {
     pub connections: Connections,
     /// What went wrong that must end the compositor.
     pub failure: Option<crate::RunError>,
+    pub ended: crate::Ended,
     pub last_id: u64,
 }
 
