@@ -173,6 +173,9 @@ pub struct Scene {
     pub stride_padding: u32,
     /// Unused bytes before every buffer; without it a buffer starts at a page.
     pub offset: u32,
+    /// Leave the unused bits of an X format zero instead of one, to catch a compositor that takes them
+    /// for alpha. (Some screenshot tools do, too.)
+    pub clear_unused: bool,
     /// After this many frames the main surface is not committed any more, only its subsurfaces: a
     /// synchronised one then stands still, a desynchronised one goes on. From then on the compositor's
     /// answers, not its frame callbacks, set the pace, and frames count as neither presented nor

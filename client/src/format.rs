@@ -181,28 +181,31 @@ impl Format {
 
     /// Writes `pixels` as bytes of this format to the front of `out`.
     ///
-    /// The unused bits of an X format are zero, so that a compositor that reads them as alpha shows
-    /// it. Encodes as many pixels as fit into `out`.
-    pub fn encode(self, pixels: &[Pixel], out: &mut [u8]) {
+    /// The unused bits of an X format become ones, as most clients have it, or zeros if `clear_unused`: a
+    /// compositor that takes them for alpha then shows nothing. Encodes as many pixels as fit into `out`.
+    pub fn encode(self, pixels: &[Pixel], out: &mut [u8], clear_unused: bool) {
         let layout = self.layout();
+        let used = [Some(layout.r), Some(layout.g), Some(layout.b), layout.a];
+        let unused = match clear_unused {
+            true => 0,
+            false => !used.iter().flatten().fold(0, |mask, (shift, bits)| mask | ((1 << bits) - 1) << shift),
+        };
         let put = |p: Pixel, (shift, bits): (u32, u32), at: u32| {
             (((p >> at) as u16 >> (16 - bits)) as u32) << shift
         };
         match self {
             // The common case, spelt out so that it becomes vector code.
             Argb8888 | Xrgb8888 => {
-                let mask = if self == Argb8888 { u32::MAX } else { 0x00ff_ffff };
+                let alpha = if self == Argb8888 { 0xff00_0000 } else { 0 };
                 for (p, out) in pixels.iter().zip(out.as_chunks_mut::<4>().0) {
-                    let word = (p >> 32 & 0xff00_0000)
-                        | (p >> 24 & 0xff_0000)
-                        | (p >> 16 & 0xff00)
-                        | (p >> 8 & 0xff);
-                    *out = (word as u32 & mask).to_le_bytes();
+                    let word =
+                        (p >> 32 & alpha) | (p >> 24 & 0xff_0000) | (p >> 16 & 0xff00) | (p >> 8 & 0xff);
+                    *out = (word as u32 | unused).to_le_bytes();
                 }
             }
             _ => {
                 let word = |p: Pixel| {
-                    let a = layout.a.map_or(0, |a| put(p, a, 48));
+                    let a = layout.a.map_or(unused, |a| put(p, a, 48));
                     a | put(p, layout.r, 32) | put(p, layout.g, 16) | put(p, layout.b, 0)
                 };
                 if layout.bytes == 2 {
@@ -282,12 +285,13 @@ mod tests {
     #[test]
     fn encodes_the_words_that_the_names_promise() {
         let pixel = 0x8000 << 48 | 0x4321 << 32 | 0x2345 << 16 | 0x1234;
-        let encoded = |format: Format| {
+        let encode = |format: Format, clear| {
             let mut out = [0; 4];
             let bytes = format.bytes_per_pixel() as usize;
-            format.encode(&[pixel], &mut out[..bytes]);
+            format.encode(&[pixel], &mut out[..bytes], clear);
             u32::from_le_bytes(out)
         };
+        let encoded = |format| encode(format, true);
         assert_eq!(encoded(Argb8888), 0x80432312);
         assert_eq!(encoded(Xrgb8888), 0x00432312);
         assert_eq!(encoded(Abgr8888), 0x80122343);
@@ -300,6 +304,11 @@ mod tests {
         assert_eq!(encoded(Bgr565), 2 << 11 | 8 << 5 | 8);
         assert_eq!(encoded(Argb2101010), 2 << 30 | 0x10c << 20 | 0x8d << 10 | 0x48);
         assert_eq!(encoded(Xbgr2101010), 0x48 << 20 | 0x8d << 10 | 0x10c);
+        assert_eq!(encode(Argb8888, false), 0x80432312);
+        assert_eq!(encode(Xrgb8888, false), 0xff432312);
+        assert_eq!(encode(Rgbx8888, false), 0x432312ff);
+        assert_eq!(encode(Xbgr2101010, false), 3 << 30 | 0x48 << 20 | 0x8d << 10 | 0x10c);
+        assert_eq!(encode(Rgb565, false), 8 << 11 | 8 << 5 | 2);
     }
 
     #[test]

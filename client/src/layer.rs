@@ -27,15 +27,13 @@ pub struct Layer {
 
 impl Layer {
     pub fn new(surface: WlSurface, viewport: Option<WpViewport>, picture: Picture) -> Layer {
-        let painter = Painter::new(picture);
+        let painter = Painter::new(picture, false);
         Layer { surface, viewport, painter, stride: 0, lead: 0, shown: false }
     }
 
     /// Changes the picture, and says what its buffers have to be.
     pub fn lay_out(&mut self, picture: Picture, config: &Config) -> Spec {
-        if *self.painter.picture() != picture {
-            self.painter = Painter::new(picture);
-        }
+        self.painter = Painter::new(picture, config.scene.clear_unused);
         self.stride = pool::stride(picture.format, picture.size.width, config.scene.stride_padding);
         // Pixel libraries want rows that start at whole words.
         self.lead = config.scene.offset.next_multiple_of(4);

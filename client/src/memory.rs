@@ -157,6 +157,9 @@ mod tests {
                 assert_eq!(found, expected, "{kind} {seals:?}");
             }
             backing.write(4095, &[1]).unwrap();
+            let mut seen = [0];
+            rustix::io::pread(backing.fd(), &mut seen, 4095).unwrap();
+            assert_eq!(seen, [1], "{kind} {seals:?}");
             assert!(backing.grows());
             backing.grow(8192).unwrap();
             backing.write(8191, &[1]).unwrap();

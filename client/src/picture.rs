@@ -80,14 +80,15 @@ pub struct Painter {
     picture: Picture,
     pixels: Vec<Pixel>,
     bytes: Vec<u8>,
+    clear_unused: bool,
 }
 
 impl Painter {
-    /// A painter for `picture`.
-    pub fn new(picture: Picture) -> Painter {
+    /// A painter for `picture`; `clear_unused` as for [`Format::encode`].
+    pub fn new(picture: Picture, clear_unused: bool) -> Painter {
         let pixels = vec![0; picture.size.width as usize];
         let bytes = vec![0; picture.row_bytes() as usize];
-        Painter { picture, pixels, bytes }
+        Painter { picture, pixels, bytes, clear_unused }
     }
 
     /// What it paints.
@@ -114,7 +115,7 @@ impl Painter {
         let bytes = &mut self.bytes[..columns.len() * self.picture.format.bytes_per_pixel() as usize];
         for y in rows.start..rows.end.min(height) {
             self.picture.span(frame, columns.start, y, pixels);
-            self.picture.format.encode(pixels, bytes);
+            self.picture.format.encode(pixels, bytes, self.clear_unused);
             sink(y, bytes)?;
         }
         Ok(())
@@ -133,7 +134,7 @@ mod tests {
     fn painted_bytes_are_the_shown_picture() {
         let picture = picture(Format::Argb8888, true);
         let mut bytes = Vec::new();
-        let painted = Painter::new(picture).paint(7, 0..u32::MAX, 0..u32::MAX, |y, row| {
+        let painted = Painter::new(picture, false).paint(7, 0..u32::MAX, 0..u32::MAX, |y, row| {
             assert_eq!(bytes.len(), 150 * 4 * y as usize);
             bytes.extend_from_slice(row);
             Ok::<(), ()>(())
@@ -147,7 +148,7 @@ mod tests {
     fn a_part_is_a_part_of_the_whole() {
         let picture = picture(Format::Rgb565, false);
         let mut whole = Vec::new();
-        let mut painter = Painter::new(picture);
+        let mut painter = Painter::new(picture, false);
         let _: Result<(), ()> = painter.paint(3, 0..150, 90..91, |_, row| {
             whole.extend_from_slice(row);
             Ok(())

@@ -136,6 +136,10 @@ impl Run {
                     other => io::Error::other(other),
                 })
             })?;
+            // The event source reports a broken connection, but says nothing of a protocol error.
+            if self.line.connection.protocol_error().is_some() {
+                return Err(self.line.post_mortem(io::ErrorKind::ConnectionAborted.into()));
+            }
             self.state.step()?;
             if self.state.is_done() {
                 return Ok(());
