@@ -198,23 +198,23 @@ pub struct Found {
     pub stamp: Result<Stamp, StampError>,
 }
 
-/// Finds every picture in the screenshot whose top stamp is whole, in the order of rows. Looks for scales 1, 2, 3, 4
+/// Every picture in the screenshot whose top stamp is whole, in the order of rows. Looks for scales 1, 2, 3, 4
 /// and one half.
+pub fn search(screenshot: Screenshot<'_>) -> impl Iterator<Item = Found> {
+    const CELLS: [u32; 5] = [CELL, 2 * CELL, 3 * CELL, 4 * CELL, CELL / 2];
+    let Size { width, height } = screenshot.size;
+    let positions = (0..height).flat_map(move |y| (0..width).map(move |x| (x, y)));
+    positions.flat_map(|origin| CELLS.map(|cell| (origin, cell))).filter_map(move |(origin, cell)| {
+        let (x, y, wide) = (u64::from(origin.0), u64::from(origin.1), u64::from(cell));
+        let there =
+            screenshot.has_finder(x, y, wide) && screenshot.stamp(x, y, wide, Place::Top).is_ok();
+        there.then(|| Found { origin, cell, stamp: decode(screenshot, origin, cell) })
+    })
+}
+
+/// All that [`search`] finds.
 pub fn find_all(screenshot: Screenshot<'_>) -> Vec<Found> {
-    let mut found = Vec::new();
-    for y in 0..screenshot.size.height {
-        for x in 0..screenshot.size.width {
-            for cell in [CELL, 2 * CELL, 3 * CELL, 4 * CELL, CELL / 2] {
-                let (at_x, at_y, wide) = (u64::from(x), u64::from(y), u64::from(cell));
-                if screenshot.has_finder(at_x, at_y, wide)
-                    && screenshot.stamp(at_x, at_y, wide, Place::Top).is_ok()
-                {
-                    found.push(Found { origin: (x, y), cell, stamp: decode(screenshot, (x, y), cell) });
-                }
-            }
-        }
-    }
-    found
+    search(screenshot).collect()
 }
 
 /// Finds the first picture in the screenshot and decodes its stamps.
@@ -223,7 +223,7 @@ pub fn find_all(screenshot: Screenshot<'_>) -> Vec<Found> {
 ///
 /// [`StampError::NotFound`], or what [`decode`] says.
 pub fn find(screenshot: Screenshot<'_>) -> Result<(Found, Stamp), StampError> {
-    let found = *find_all(screenshot).first().ok_or(StampError::NotFound)?;
+    let found = search(screenshot).next().ok_or(StampError::NotFound)?;
     Ok((found, found.stamp?))
 }
 
