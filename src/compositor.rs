@@ -14,8 +14,7 @@ use crate::exit::Outcome;
 /// Runs a compositor until it is told to stop, its frames are shown, or its command has ended.
 pub fn run(args: CompositorArgs) -> Outcome {
     let command = args.command.clone();
-    let mut compositor = Compositor::start(config(args))?;
-    compositor.stop_on_signals()?;
+    let compositor = Compositor::start(config(args))?;
     let name = compositor.socket_name().to_owned();
     // Printed when clients can connect, for scripts that wait for it; a closed pipe is no reason
     // to end.
@@ -51,6 +50,7 @@ fn config(args: CompositorArgs) -> Config {
         record: args.record,
         frames: args.frames,
         report: args.report,
+        stop_on_signals: true,
         ..Config::default()
     }
 }

@@ -52,10 +52,10 @@ pub fn run(args: DemoArgs) -> Outcome {
         capture: Some(out.join("demo.png")),
         record: Some(out.join("demo.apng")),
         report: Some(out.join("ledger.jsonl")),
+        stop_on_signals: true,
         ..Config::default()
     };
-    let mut compositor = Compositor::start(config)?;
-    compositor.stop_on_signals()?;
+    let compositor = Compositor::start(config)?;
     println!("selkie {}: {}.\n", env!("CARGO_PKG_VERSION"), compositor.describe());
     let stage = Stage { remote: compositor.remote(), out: out.clone(), exe: std::env::current_exe()? };
     let play = std::thread::spawn(move || {

@@ -63,6 +63,10 @@ pub struct Config {
     pub placement: Placement,
     /// What shows behind the windows.
     pub background: Color,
+    /// Have SIGINT and SIGTERM end it cleanly. They are blocked in the thread that starts it and in
+    /// all that it starts, so the process must not have other threads yet: one of those would
+    /// still be killed, and the process with it.
+    pub stop_on_signals: bool,
 }
 
 impl Default for Config {
@@ -81,6 +85,7 @@ impl Default for Config {
             report: None,
             placement: Placement::Floating,
             background: Color { r: 0x20, g: 0x24, b: 0x2c },
+            stop_on_signals: false,
         }
     }
 }

@@ -163,6 +163,13 @@ impl Compositor {
         let report = config.report.as_deref().map(Report::create).transpose()?;
         let pictures = Pictures::create(&config)?;
         let event_loop: EventLoop<'static, Server> = EventLoop::try_new().map_err(loop_error)?;
+        if config.stop_on_signals {
+            // Before anything starts a thread: the threads inherit that they do not get them.
+            let signals = Signals::new(&[Signal::SIGINT, Signal::SIGTERM])
+                .map_err(|e| StartError::Loop(io::Error::other(e)))?;
+            let stop = |_, (): &mut (), server: &mut Server| server.end(Ended::Signal);
+            event_loop.handle().insert_source(signals, stop).map_err(|e| loop_error(e.error))?;
+        }
         let display: Display<Server> = Display::new().map_err(|e| StartError::Loop(io::Error::other(e)))?;
         let handle = display.handle();
         handle.set_default_max_buffer_size(config.limits.unread_bytes);
@@ -240,22 +247,6 @@ impl Compositor {
             channel::Event::Msg(ask) => server.answer(ask),
             channel::Event::Closed => {}
         })?;
-        Ok(())
-    }
-
-    /// Has SIGINT and SIGTERM end it cleanly. To be called before the process has other threads:
-    /// signals are blocked in the thread that calls, and in those it starts later.
-    ///
-    /// # Errors
-    ///
-    /// [`StartError::Loop`] if there is no fd left for them.
-    pub fn stop_on_signals(&mut self) -> Result<(), StartError> {
-        let signals = Signals::new(&[Signal::SIGINT, Signal::SIGTERM])
-            .map_err(|e| StartError::Loop(io::Error::other(e)))?;
-        let handle = self.event_loop.handle();
-        handle
-            .insert_source(signals, |_, (), server: &mut Server| server.end(Ended::Signal))
-            .map_err(|e| loop_error(e.error))?;
         Ok(())
     }
 
