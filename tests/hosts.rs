@@ -1,11 +1,14 @@
 //! The harness itself: the hosts that the end-to-end tests nest in start, show a client of others,
 //! give a picture, and leave nothing behind.
 
+#![deny(unsafe_code)]
+#![allow(clippy::unwrap_used)] // helpers of tests are tests too, but clippy cannot see it
+
 mod support;
 
 use rustix::fs::SealFlags;
 use support::raw::{Ended, Raw, memfd, write_pixels};
-use support::{Host, Image, assert_same, require_programs};
+use support::{Host, Image, Kind, assert_same, require_programs};
 use wayland_client::Proxy;
 use wayland_client::protocol::wl_shm;
 
@@ -65,11 +68,8 @@ fn a_difference_names_the_first_pixel_and_counts() {
     assert_eq!(expected.bounds(0x102030), None);
 }
 
-/// The raw client against a server of others: a picture, then a request that ends it.
-#[test]
-fn the_raw_client_shows_a_picture_and_gets_its_error() {
-    require_programs!("weston", "weston-screenshooter");
-    let mut host = Host::weston(640, 480).unwrap();
+/// The raw client shows a picture.
+fn shows_a_picture(mut host: Host) {
     let mut raw = Raw::connect(&host.socket());
     let shm: wl_shm::WlShm = raw.bind(1);
     let window = raw.window().unwrap();
@@ -80,24 +80,59 @@ fn the_raw_client_shows_a_picture_and_gets_its_error() {
     let buffer = raw.buffer(&pool, 37, 23);
     raw.present(&window.surface, &buffer).unwrap();
 
-    let screen = host.screenshot_until("the picture", |image| image.bounds(0).is_some());
-    let (x, y, width, height) = screen.bounds(0).unwrap();
-    assert_same("raw-weston", &screen.crop(x, y, width, height), &picture);
+    let name = format!("raw-{:?}", host.kind);
+    let background = host.background();
+    let screen = match host.kind {
+        Kind::Selkie => host.screenshot(),
+        _ => host.screenshot_until("the picture", |image| image.bounds(background).is_some()),
+    };
+    let (x, y, width, height) = screen.bounds(background).expect("the picture is on the screen");
+    assert_same(&name, &screen.crop(x, y, width, height), &picture);
+    if host.kind == Kind::Selkie {
+        assert!(matches!(raw.ended(), Ended::Closed(_)), "its picture is its last act");
+    }
+}
 
+/// The raw client sends a request that ends it.
+fn gets_its_error(mut host: Host) {
+    let mut raw = Raw::connect(&host.socket());
+    let shm: wl_shm::WlShm = raw.bind(1);
     let (read, _write) = std::io::pipe().unwrap();
     let shm_id = shm.id().protocol_id();
     raw.pool(&shm, &read, 4096);
-    // The later request is lost, the error is not: not even if the connection is gone before we look.
     let Ended::Error { interface, object, code, message } = raw.ended() else { panic!("no protocol error") };
-    assert_eq!(
-        (interface.as_str(), object, code),
-        ("wl_shm", shm_id, wl_shm::Error::InvalidFd as u32),
-        "{message}"
-    );
-    assert!(
-        matches!(raw.roundtrip(), Err(Ended::Error { code, .. }) if code == wl_shm::Error::InvalidFd as u32)
-    );
+    let invalid_fd = wl_shm::Error::InvalidFd as u32;
+    assert_eq!((interface.as_str(), object, code), ("wl_shm", shm_id, invalid_fd), "{message}");
+    // Whoever asks later gets the same answer.
+    assert!(matches!(raw.roundtrip(), Err(Ended::Error { code, .. }) if code == invalid_fd));
     host.process.assert_alive();
+}
+
+#[test]
+fn weston_shows_the_raw_client() {
+    require_programs!("weston", "weston-screenshooter");
+    shows_a_picture(Host::weston(640, 480).unwrap());
+}
+
+#[test]
+fn weston_refuses_the_raw_client() {
+    require_programs!("weston");
+    gets_its_error(Host::weston(64, 64).unwrap());
+}
+
+#[test]
+fn selkie_refuses_the_raw_client() {
+    gets_its_error(Host::selkie(&["--size", "64x64"]));
+}
+
+#[test]
+fn selkie_ends_cleanly_on_sigterm() {
+    let mut host = Host::selkie(&["--size", "63x31"]);
+    let (socket, lock) = (host.socket(), host.dir.path().join(format!("{}.lock", host.socket_name())));
+    assert!(socket.exists() && lock.exists());
+    let status = host.terminate();
+    assert!(status.success(), "{status}: {}", host.process.log());
+    assert!(!socket.exists() && !lock.exists());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Compositors to show something in: weston and sway as others wrote them, and selkie as just built.
 //! All headless, drawing on the CPU, with nothing on the screen but the client: no panel, no border,
-//! no fade, black behind. So a picture can be compared to the last bit.
+//! no fade, one colour behind. So a picture can be compared to the last bit.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -147,6 +147,14 @@ impl Host {
 
     fn new(kind: Kind, process: Process, dir: RuntimeDir, socket: String) -> Self {
         Self { process, dir, kind, socket, capture: None, pictures: 0 }
+    }
+
+    /// The colour of its screen where there is no client.
+    pub fn background(&self) -> u32 {
+        match self.kind {
+            Kind::Weston | Kind::Sway => 0,
+            Kind::Selkie => 0x20_242c,
+        }
     }
 
     /// The path of its socket.
