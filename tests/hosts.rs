@@ -136,6 +136,13 @@ fn selkie_ends_cleanly_on_sigterm() {
 }
 
 #[test]
+fn selkie_gives_a_picture_of_its_empty_screen() {
+    let mut host = Host::selkie(&["--size", "63x31"]);
+    let expected = Image::filled(63, 31, host.background());
+    assert_same("empty", &host.screenshot(), &expected);
+}
+
+#[test]
 fn an_error_is_found_though_the_write_failed() {
     require_programs!("weston");
     let host = Host::weston(64, 64).unwrap();
