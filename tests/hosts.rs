@@ -121,6 +121,11 @@ fn weston_refuses_the_raw_client() {
 }
 
 #[test]
+fn selkie_shows_the_raw_client() {
+    shows_a_picture(Host::selkie(&["--size", "640x480"]));
+}
+
+#[test]
 fn selkie_refuses_the_raw_client() {
     gets_its_error(Host::selkie(&["--size", "64x64"]));
 }
