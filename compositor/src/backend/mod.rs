@@ -1,6 +1,7 @@
 //! From a scene to a screen. Each backend decides per element which path its memory takes.
 
 mod headless;
+pub(crate) mod wayland;
 
 pub(crate) use headless::Headless;
 

@@ -1,0 +1,369 @@
+//! A window in another compositor, the host: the screen of a nested selkie.
+//!
+//! The picture is drawn into memory of our own and handed over as any client does it; the host's frame
+//! callbacks are the clock, its pointer and keyboard are ours. Hosts differ in what they offer: without a seat
+//! there is no input, without wp_presentation no presentation times, without decorations none.
+//!
+//! Nothing here runs but when the host says something or [`Host::present`] is called.
+
+mod event;
+mod input;
+mod swapchain;
+#[cfg(test)]
+mod tests;
+mod window;
+
+use std::collections::VecDeque;
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use calloop::generic::Generic;
+use calloop::{Interest, LoopHandle, Mode, PostAction};
+use shm_core::own::OwnError;
+use smithay_client_toolkit::compositor::{CompositorState, FrameCallbackData};
+use smithay_client_toolkit::output::OutputState;
+use smithay_client_toolkit::registry::RegistryState;
+use smithay_client_toolkit::shell::WaylandSurface;
+use smithay_client_toolkit::shell::xdg::XdgShell;
+use smithay_client_toolkit::shell::xdg::window::{Window, WindowDecorations};
+use wayland_client::backend::WaylandError;
+use wayland_client::globals::{BindError, GlobalError, registry_queue_init};
+use wayland_client::protocol::{wl_output, wl_seat, wl_shm, wl_surface};
+use wayland_client::{ConnectError, Connection, DispatchError, EventQueue, Proxy, QueueHandle};
+
+use selkie_protocols::upstream::wp::presentation_time::client::wp_presentation::WpPresentation;
+
+pub(crate) use event::{HostEvent, Keyboard, Pointer, PresentedAt, Screen};
+pub(crate) use input::HostCursor;
+pub(crate) use swapchain::Drawing;
+
+use crate::geometry::{Region, Size};
+use input::{Input, Seats};
+use swapchain::Swapchain;
+use window::{Clock, FrameNumber};
+
+/// Why there is no host, or none any more.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// No session to open a window in.
+    #[error(
+        "WAYLAND_DISPLAY is not set, so there is no session to open a window in: start this in one, or use --backend headless"
+    )]
+    NoDisplay,
+    /// A relative name has no meaning.
+    #[error("XDG_RUNTIME_DIR is not set, so the socket {0:?} cannot be found: set it as your session does")]
+    NoRuntimeDir(OsString),
+    /// Nobody answers.
+    #[error("cannot reach the compositor at {}: is it running? (--backend headless needs none)", path.display())]
+    Unreachable {
+        /// Its socket.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// `WAYLAND_SOCKET` is no connection.
+    #[error("WAYLAND_SOCKET does not name an open connection")]
+    BadSocket(#[source] ConnectError),
+    /// It is no compositor for windows.
+    #[error("the host compositor offers no usable {interface}, without which there can be no window")]
+    Missing {
+        /// The Wayland interface.
+        interface: &'static str,
+        /// Whether it is not there or too old.
+        source: BindError,
+    },
+    /// The connection ended.
+    #[error("the host compositor is gone")]
+    Gone(#[source] io::Error),
+    /// The host ended the connection because of something that we did: a bug, here or there.
+    #[error("the host compositor ended the connection: {0}")]
+    Refused(String),
+    /// There is no memory for the picture.
+    #[error("cannot make memory for the picture")]
+    Memory(#[from] OwnError),
+}
+
+impl From<WaylandError> for HostError {
+    fn from(error: WaylandError) -> Self {
+        match error {
+            WaylandError::Io(source) => HostError::Gone(source),
+            WaylandError::Protocol(e) => HostError::Refused(e.to_string()),
+        }
+    }
+}
+
+impl From<DispatchError> for HostError {
+    fn from(error: DispatchError) -> Self {
+        match error {
+            DispatchError::Backend(e) => e.into(),
+            bad @ DispatchError::BadMessage { .. } => HostError::Refused(bad.to_string()),
+        }
+    }
+}
+
+/// The data of objects whose events say nothing to us.
+struct Silent;
+
+/// The host, and our window in it.
+pub(crate) struct Host {
+    connection: Connection,
+    /// Absent only while it dispatches to the rest of this.
+    queue: Option<EventQueue<Host>>,
+    handle: QueueHandle<Host>,
+    registry: RegistryState,
+    outputs: OutputState,
+    presentation: Option<WpPresentation>,
+    window: Window,
+    /// Held because the window was made with it.
+    _shell: XdgShell,
+    input: Input,
+    swapchain: Swapchain,
+    events: VecDeque<HostEvent>,
+    /// The screens that the window is on.
+    on: Vec<wl_output::WlOutput>,
+    clock_id: Option<u32>,
+    configured: bool,
+    /// The window's size as the host counts.
+    logical: Size,
+    scale: i32,
+    /// What was told last.
+    screen: Screen,
+    /// Whether a frame callback is still to come.
+    waiting: bool,
+    frames: u64,
+    lost: bool,
+}
+
+impl Host {
+    /// Opens a window of `size` (as the host counts; it may choose another) in the compositor at `display`, by default
+    /// the one of this session. Returns when the host has said how large it is: see [`Host::screen`].
+    ///
+    /// # Errors
+    ///
+    /// [`HostError`], which says what to do.
+    pub fn connect(display: Option<&OsStr>, size: Size) -> Result<Self, HostError> {
+        let connection = open(display)?;
+        let (globals, mut queue) = registry_queue_init::<Host>(&connection).map_err(|e| match e {
+            GlobalError::Backend(e) => HostError::from(e),
+            GlobalError::InvalidId(e) => HostError::Refused(e.to_string()),
+        })?;
+        let handle = queue.handle();
+        let missing = |interface| move |source| HostError::Missing { interface, source };
+        let compositor = CompositorState::bind(&globals, &handle).map_err(missing("wl_compositor"))?;
+        let shell = XdgShell::bind(&globals, &handle).map_err(missing("xdg_wm_base"))?;
+        let shm: wl_shm::WlShm = globals.bind(&handle, 1..=1, Silent).map_err(missing("wl_shm"))?;
+        let surface = compositor.create_surface(&handle);
+        let window = shell.create_window(surface, WindowDecorations::RequestServer, &handle);
+        window.set_title("selkie");
+        window.set_app_id("selkie");
+        window.commit();
+        let shapes = globals.bind(&handle, 1..=1, Silent).ok();
+        let mut host = Host {
+            registry: RegistryState::new(&globals),
+            outputs: OutputState::new(&globals, &handle),
+            presentation: globals.bind(&handle, 1..=1, Clock).ok(),
+            window,
+            _shell: shell,
+            input: Input::new(shapes),
+            swapchain: Swapchain::new(shm, handle.clone()),
+            events: VecDeque::new(),
+            on: Vec::new(),
+            clock_id: None,
+            configured: false,
+            logical: size,
+            scale: 1,
+            screen: Screen::default(),
+            waiting: false,
+            frames: 0,
+            lost: false,
+            connection,
+            queue: None,
+            handle: handle.clone(),
+        };
+        let seat = wl_seat::WlSeat::interface().name;
+        let seat = host.registry.globals_by_interface(seat).next().map(|g| (g.name, g.version));
+        if let Some((name, version)) = seat {
+            Seats::found(&mut host, &handle, name, version);
+        }
+        while !host.configured {
+            queue.roundtrip(&mut host)?;
+        }
+        host.queue = Some(queue);
+        Ok(host)
+    }
+
+    /// What we show on.
+    pub fn screen(&self) -> Screen {
+        self.screen
+    }
+
+    /// The clock of [`PresentedAt::ns`], a `clockid_t`; `None` where the host tells no times.
+    pub fn clock_id(&self) -> Option<u32> {
+        self.clock_id
+    }
+
+    /// Whether the host wants a frame and there is a buffer to draw it into.
+    pub fn is_ready(&self) -> bool {
+        !self.lost && !self.waiting && self.swapchain.is_ready()
+    }
+
+    /// Memory to draw the next frame into, which differs from the last one presented in `damage`; `None` if the host
+    /// still reads all of it.
+    ///
+    /// # Errors
+    ///
+    /// [`HostError::Memory`].
+    pub fn acquire(&mut self, damage: &Region) -> Result<Option<Drawing>, HostError> {
+        Ok(self.swapchain.acquire(self.screen.size, damage)?)
+    }
+
+    /// Shows what was drawn into the memory last acquired; `damage` is where it differs from the last frame. Returns the frame's
+    /// number, for [`HostEvent::Presented`] (0, and nothing is shown, if none was acquired).
+    pub fn present(&mut self, damage: &Region) -> u64 {
+        let surface = window::surface(&self.window);
+        let Some(buffer) = self.swapchain.present() else { return 0 };
+        let since = surface.version();
+        surface.attach(Some(buffer), 0, 0);
+        if since >= wl_surface::REQ_SET_BUFFER_SCALE_SINCE {
+            surface.set_buffer_scale(self.screen.scale);
+        }
+        if since >= wl_surface::REQ_DAMAGE_BUFFER_SINCE {
+            for b in damage.rectangles() {
+                surface.damage_buffer(b.x1, b.y1, b.x2 - b.x1, b.y2 - b.y1);
+            }
+        } else {
+            surface.damage(0, 0, i32::MAX, i32::MAX);
+        }
+        self.frames += 1;
+        if let Some(presentation) = &self.presentation {
+            presentation.feedback(surface, &self.handle, FrameNumber(self.frames));
+        }
+        self.commit();
+        self.frames
+    }
+
+    /// Asks for [`HostEvent::FrameDone`] without showing anything new.
+    pub fn tick(&mut self) {
+        self.commit();
+    }
+
+    fn commit(&mut self) {
+        let surface = window::surface(&self.window);
+        surface.frame(&self.handle, FrameCallbackData(surface.clone()));
+        surface.commit();
+        self.waiting = true;
+    }
+
+    /// Whether the host tells when frames turn to light; else there is only [`HostEvent::FrameDone`].
+    pub fn has_presentation(&self) -> bool {
+        self.presentation.is_some()
+    }
+
+    /// Shows or hides the host's pointer over our window.
+    pub fn set_cursor(&mut self, cursor: HostCursor) {
+        self.input.set_cursor(cursor);
+    }
+
+    /// Copies what was presented last into `pixels` (XRGB8888, rows without padding) and returns its size; `None`
+    /// if nothing was, or the memory is in use for another size by now.
+    pub fn copy_last_frame(&self, pixels: &mut Vec<u32>) -> Option<Size> {
+        self.swapchain.copy_shown(pixels)
+    }
+
+    /// Sends what is buffered. To be called before the loop sleeps.
+    ///
+    /// A host that does not read gets the rest with the next call; one that is gone shows as [`HostEvent::Lost`] when the
+    /// loop next looks at the connection.
+    pub fn flush(&self) {
+        if let Err(WaylandError::Io(e)) = self.connection.flush()
+            && e.kind() != io::ErrorKind::WouldBlock
+        {
+            tracing::debug!("cannot write to the host: {e}");
+        }
+    }
+
+    /// Has the loop `handle` listen to the host: `get` finds the host in the loop's data, `on_event` is called for
+    /// each event, after those that came with it were read.
+    ///
+    /// # Errors
+    ///
+    /// [`HostError::Gone`] if the connection cannot be watched.
+    pub fn insert<D: 'static>(
+        &self,
+        handle: &LoopHandle<'_, D>,
+        get: fn(&mut D) -> Option<&mut Host>,
+        on_event: fn(&mut D, HostEvent),
+    ) -> Result<(), HostError> {
+        let source = Generic::new(self.connection.clone(), Interest::READ, Mode::Level);
+        let source = handle.insert_source(source, move |_, _, data: &mut D| {
+            let Some(host) = get(data) else { return Ok(PostAction::Remove) };
+            host.read();
+            // An event may make the host go away.
+            while let Some(event) = get(data).and_then(|h| h.events.pop_front()) {
+                on_event(data, event);
+            }
+            match get(data) {
+                Some(host) if !host.lost => Ok(PostAction::Continue),
+                _ => Ok(PostAction::Remove),
+            }
+        });
+        source.map_err(|e| HostError::Gone(io::Error::other(e.error)))?;
+        Ok(())
+    }
+
+    /// Events that came before the loop listened: the first keymap, for one. To be called once, after
+    /// [`Host::insert`], by who handles events.
+    pub fn take_events(&mut self) -> VecDeque<HostEvent> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// Reads all that the host sent, and collects it as events.
+    fn read(&mut self) {
+        let Some(mut queue) = self.queue.take() else { return };
+        if let Err(e) = read(&mut queue, self) {
+            self.lost = true;
+            self.events.push_back(HostEvent::Lost(e));
+        }
+        self.queue = Some(queue);
+    }
+}
+
+fn read(queue: &mut EventQueue<Host>, host: &mut Host) -> Result<(), HostError> {
+    // Answers (a ping's) must not wait for the next frame.
+    host.flush();
+    queue.dispatch_pending(host)?;
+    if let Some(guard) = queue.prepare_read() {
+        match guard.read() {
+            Ok(_) => {}
+            Err(WaylandError::Io(e)) if e.kind() == io::ErrorKind::WouldBlock => {}
+            Err(e) => {
+                // What came before the end still counts, and may hold the reason for it.
+                queue.dispatch_pending(host)?;
+                return Err(e.into());
+            }
+        }
+    }
+    queue.dispatch_pending(host)?;
+    host.flush();
+    Ok(())
+}
+
+fn open(display: Option<&OsStr>) -> Result<Connection, HostError> {
+    if display.is_none() && std::env::var_os("WAYLAND_SOCKET").is_some() {
+        return Connection::connect_to_env().map_err(HostError::BadSocket);
+    }
+    let name = display.map(OsStr::to_owned).or_else(|| std::env::var_os("WAYLAND_DISPLAY"));
+    let name = name.filter(|n| !n.is_empty()).ok_or(HostError::NoDisplay)?;
+    let path = if Path::new(&name).is_absolute() {
+        PathBuf::from(&name)
+    } else {
+        let dir = std::env::var_os("XDG_RUNTIME_DIR").filter(|d| !d.is_empty());
+        Path::new(&dir.ok_or_else(|| HostError::NoRuntimeDir(name.clone()))?).join(&name)
+    };
+    let stream = UnixStream::connect(&path);
+    let stream = stream.map_err(|source| HostError::Unreachable { path: path.clone(), source })?;
+    let gone = |e: ConnectError| HostError::Unreachable { path, source: io::Error::other(e) };
+    Connection::from_socket(stream).map_err(gone)
+}
