@@ -34,10 +34,11 @@ impl Requests<WlCompositor> for CompositorData {
                     .map_err(|e| e.on(object))?;
                 let surface = SurfaceId(ctx.server.next_id());
                 let resource = ctx.init.init(id, SurfaceData { surface, client: client.clone() });
-                if resource.version() >= 6 {
-                    resource.preferred_buffer_scale(ctx.server.output.scale());
-                    resource
-                        .preferred_buffer_transform(wayland_server::protocol::wl_output::Transform::Normal);
+                let scale = ctx.server.output.scale();
+                // 1 is what a client has to expect without being told. Some clients bind any version
+                // and are ended by their own library when a newer event arrives.
+                if scale != 1 && resource.version() >= 6 {
+                    resource.preferred_buffer_scale(scale);
                 }
                 ctx.server.surfaces.insert(surface, resource, client);
             }
