@@ -58,9 +58,6 @@ pub struct Counts {
     pub touched: AtomicU64,
 }
 
-/// `wl_display.error.no_memory`: what ends a client that wants too much.
-pub const NO_MEMORY: u32 = 2;
-
 /// A connected client.
 pub struct ClientState {
     /// Its number in the ledger; never used again.
@@ -102,7 +99,7 @@ impl ClientState {
     pub(crate) fn take(&self, count: &AtomicU64, limit: u64, what: &str) -> Result<(), ProtocolError> {
         if count.fetch_add(1, Ordering::Relaxed) >= limit {
             count.fetch_sub(1, Ordering::Relaxed);
-            return Err(ProtocolError::new(NO_MEMORY, format!("more than {limit} {what} at a time")));
+            return Err(ProtocolError::no_memory(format!("more than {limit} {what} at a time")));
         }
         Ok(())
     }

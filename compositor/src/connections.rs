@@ -18,8 +18,8 @@ use calloop::{Interest, Mode, PostAction, RegistrationToken};
 use wayland_server::{Client, Display};
 
 use crate::buffer::Policy;
-use crate::client::{ClientState, Connection, Departures, Limits, NO_MEMORY};
-use crate::dispatch::post;
+use crate::client::{ClientState, Connection, Departures, Limits};
+use crate::dispatch::{display_object, post};
 use crate::error::ProtocolError;
 use crate::server::Server;
 use crate::watchdog::Watchdog;
@@ -147,16 +147,9 @@ impl Server {
         open.stray_fds = (open.stray_fds + after).saturating_sub(before);
         if open.stray_fds > limit {
             let message = format!("more than {limit} fds were sent with requests that take none");
-            // Of all its objects, wl_display is the one that every client has.
-            let mut display = None;
-            let _ = self.display.backend_handle().with_all_objects_for(open.client.id(), |object| {
-                if object.protocol_id() == 1 {
-                    display = Some(object);
-                }
-            });
-            match display {
+            match display_object(&self.display, open.client.id()) {
                 Some(object) => {
-                    post(&self.display, &open.state, object, ProtocolError::new(NO_MEMORY, message));
+                    post(&self.display, &open.state, object, ProtocolError::no_memory(message));
                 }
                 None => drop(open.stream.shutdown(Shutdown::Both)),
             }

@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use wayland_backend::server::{ClientId, ObjectId};
+use wayland_server::protocol::__interfaces::WL_DISPLAY_INTERFACE;
 use wayland_server::{Client, DataInit, Dispatch, DisplayHandle, Resource};
 
 use crate::client::{ClientState, Connection};
-use crate::error::{Outcome, ProtocolError};
+use crate::error::{Culprit, Outcome, ProtocolError};
 use crate::server::Server;
 
 /// What a request is handled with.
@@ -63,9 +64,22 @@ where
     }
 }
 
-/// Ends a client with an error on the object of that id.
+/// The `wl_display` of a client, while the client is there.
+pub(crate) fn display_object(display: &DisplayHandle, client: ClientId) -> Option<ObjectId> {
+    // wayland.xml: the display is always object 1.
+    display.backend_handle().object_for_protocol_id(client, &WL_DISPLAY_INTERFACE, 1).ok()
+}
+
+/// Ends a client with an error on the object of that id, unless the error names another.
 pub(crate) fn post(display: &DisplayHandle, client: &ClientState, object: ObjectId, error: ProtocolError) {
-    let id = error.object.unwrap_or(object);
+    let id = match error.culprit {
+        Culprit::Receiver => object,
+        Culprit::Object(other) => other,
+        Culprit::Display => {
+            let owner = display.backend_handle().get_client(object.clone()).ok();
+            owner.and_then(|client| display_object(display, client)).unwrap_or(object)
+        }
+    };
     tracing::warn!(
         client = client.key,
         program = client.program,

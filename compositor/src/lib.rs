@@ -30,7 +30,7 @@ mod watchdog;
 
 pub use client::{ClientState, Counts, Limits};
 pub use config::{BackendKind, Config, Placement};
-pub use error::ProtocolError;
+pub use error::{Culprit, ProtocolError};
 pub use ledger::ClientRecord;
 pub use report::ReportError;
 pub use run::{Compositor, Ended, Remote, RunError, StartError, Summary};

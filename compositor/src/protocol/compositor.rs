@@ -20,18 +20,11 @@ global!(WlCompositor, 7, |_server, _client, object, init| {
 struct CompositorData;
 
 impl Requests<WlCompositor> for CompositorData {
-    fn request(
-        &self,
-        ctx: &mut Ctx<'_, '_>,
-        object: &WlCompositor,
-        request: wl_compositor::Request,
-    ) -> Outcome {
+    fn request(&self, ctx: &mut Ctx<'_, '_>, _: &WlCompositor, request: wl_compositor::Request) -> Outcome {
         match request {
             wl_compositor::Request::CreateSurface { id } => {
                 let client = ctx.state().clone();
-                client
-                    .take(&client.counts.surfaces, client.limits.surfaces, "surfaces")
-                    .map_err(|e| e.on(object))?;
+                client.take(&client.counts.surfaces, client.limits.surfaces, "surfaces")?;
                 let surface = SurfaceId(ctx.server.next_id());
                 let resource = ctx.init.init(id, SurfaceData { surface, client: client.clone() });
                 let scale = ctx.server.output.scale();

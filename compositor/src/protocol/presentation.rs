@@ -7,7 +7,6 @@ use selkie_protocols::upstream::wp::presentation_time::server::wp_presentation_f
 
 use super::global;
 use super::surface::surface_id;
-use crate::client::NO_MEMORY;
 use crate::dispatch::{Ctx, Requests};
 use crate::error::{Outcome, ProtocolError};
 
@@ -33,7 +32,7 @@ impl Requests<WpPresentation> for PresentationData {
         let limit = surface.client.limits.callbacks;
         if surface.pending.feedback.len() + surface.current.feedback.len() >= limit {
             let message = format!("more than {limit} presentation feedbacks wait on a surface");
-            return Err(ProtocolError::new(NO_MEMORY, message));
+            return Err(ProtocolError::no_memory(message));
         }
         surface.pending.feedback.push(feedback);
         Ok(())

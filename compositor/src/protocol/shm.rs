@@ -29,9 +29,9 @@ global!(WlShm, 2, |_server, _client, object, init| {
 struct ShmData;
 
 impl Requests<WlShm> for ShmData {
-    fn request(&self, ctx: &mut Ctx<'_, '_>, object: &WlShm, request: wl_shm::Request) -> Outcome {
+    fn request(&self, ctx: &mut Ctx<'_, '_>, _: &WlShm, request: wl_shm::Request) -> Outcome {
         let wl_shm::Request::CreatePool { id, fd, size } = request else { return Ok(()) };
-        match create_pool(ctx, object, fd, size) {
+        match create_pool(ctx, fd, size) {
             Ok(pool) => {
                 ctx.init.init(id, PoolData(pool));
                 Ok(())
@@ -49,7 +49,6 @@ impl Requests<WlShm> for ShmData {
 
 fn create_pool(
     ctx: &mut Ctx<'_, '_>,
-    object: &WlShm,
     fd: OwnedFd,
     size: i32,
 ) -> Result<Arc<Pool>, (ProtocolError, Option<OwnedFd>)> {
@@ -63,7 +62,7 @@ fn create_pool(
     };
     let client = ctx.state().clone();
     if let Err(e) = client.take(&client.counts.pools, client.limits.pools, "pools") {
-        return Err((e.on(object), Some(fd)));
+        return Err((e, Some(fd)));
     }
     let number = ctx.server.next_id();
     match admit(&fd, claimed, client.policy) {

@@ -7,7 +7,6 @@ use wayland_server::protocol::wl_surface::WlSurface;
 
 use super::global;
 use super::surface::surface_id;
-use crate::client::NO_MEMORY;
 use crate::dispatch::{Ctx, Requests};
 use crate::error::{Outcome, ProtocolError};
 use crate::geometry::Point;
@@ -43,7 +42,7 @@ impl Requests<WlSubcompositor> for SubcompositorData {
         let depth = state.client.limits.subsurface_depth;
         server.surfaces.link(child, parent, depth).map_err(|e| match e {
             TreeError::Cycle => ProtocolError::new(Error::BadParent, e.to_string()),
-            TreeError::TooDeep(_) => ProtocolError::new(NO_MEMORY, e.to_string()),
+            TreeError::TooDeep(_) => ProtocolError::no_memory(e.to_string()),
         })?;
         ctx.init.init(id, SubsurfaceData { surface: child });
         Ok(())

@@ -10,7 +10,7 @@ use wayland_server::{Resource, WEnum};
 
 use super::compositor::region_of;
 use super::shm::BufferData;
-use crate::client::{ClientState, NO_MEMORY};
+use crate::client::ClientState;
 use crate::dispatch::{Ctx, Requests};
 use crate::error::{Outcome, ProtocolError};
 use crate::geometry::{Point, Rect, Transform};
@@ -78,7 +78,7 @@ impl Requests<WlSurface> for SurfaceData {
                 let waiting = pending.callbacks.len() + surface.current.callbacks.len();
                 if waiting >= limits.callbacks {
                     let message = format!("more than {} frame callbacks wait on a surface", limits.callbacks);
-                    return Err(ProtocolError::new(NO_MEMORY, message));
+                    return Err(ProtocolError::no_memory(message));
                 }
                 let callback = ctx.init.init(callback, CallbackData);
                 pending.callbacks.push(callback);
