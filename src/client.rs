@@ -37,6 +37,7 @@ fn config(args: ClientArgs) -> Config {
             stride_padding: args.stride_padding,
             offset: args.offset,
             freeze_main_after: args.freeze_main_after,
+            ..Scene::default()
         },
         shrink_after: args.shrink_after,
         report: args.report,

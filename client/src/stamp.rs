@@ -206,8 +206,7 @@ pub fn search(screenshot: Screenshot<'_>) -> impl Iterator<Item = Found> {
     let positions = (0..height).flat_map(move |y| (0..width).map(move |x| (x, y)));
     positions.flat_map(|origin| CELLS.map(|cell| (origin, cell))).filter_map(move |(origin, cell)| {
         let (x, y, wide) = (u64::from(origin.0), u64::from(origin.1), u64::from(cell));
-        let there =
-            screenshot.has_finder(x, y, wide) && screenshot.stamp(x, y, wide, Place::Top).is_ok();
+        let there = screenshot.has_finder(x, y, wide) && screenshot.stamp(x, y, wide, Place::Top).is_ok();
         there.then(|| Found { origin, cell, stamp: decode(screenshot, origin, cell) })
     })
 }

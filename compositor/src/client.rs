@@ -1,11 +1,12 @@
 //! What the compositor knows about a client as a whole, and what it allows it.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use wayland_server::backend::{ClientData, ClientId, DisconnectReason};
 
-use crate::buffer::Policy;
+use crate::buffer::{Policy, Pool};
 use crate::error::ProtocolError;
 
 /// What one client may have at a time. Every limit ends that client alone.
@@ -19,8 +20,9 @@ pub struct Limits {
     pub surfaces: u64,
     /// Subsurfaces of subsurfaces of …
     pub subsurface_depth: usize,
-    /// Bytes of its memory that reading may have turned from holes into pages. The nominal size of
-    /// a pool does not count: terminals declare half a gigabyte and use a few megabytes.
+    /// Bytes of memory that its pools really hold, and that showing its buffers may add: reading a
+    /// hole makes a page of it. The nominal size of a pool does not count: terminals declare half a
+    /// gigabyte and use a few megabytes.
     pub touched_bytes: u64,
     /// Frame callbacks and presentation feedbacks waiting on one surface.
     pub callbacks: usize,
@@ -54,7 +56,8 @@ pub struct Counts {
     pub buffers: AtomicU64,
     /// `wl_surface`s.
     pub surfaces: AtomicU64,
-    /// Bytes that reading may have turned from holes into pages.
+    /// No less than the bytes of memory that its pools hold: what they held when that was last
+    /// looked at, and the buffers shown since then.
     pub touched: AtomicU64,
 }
 
@@ -72,6 +75,8 @@ pub struct ClientState {
     pub limits: Arc<Limits>,
     /// What it has.
     pub counts: Counts,
+    /// Its pools by number.
+    pub(crate) pools: Mutex<HashMap<u64, Weak<Pool>>>,
     departures: Departures,
 }
 
@@ -88,7 +93,37 @@ impl ClientState {
         limits: Arc<Limits>,
         departures: Departures,
     ) -> Self {
-        Self { key, pid, program, policy, limits, counts: Counts::default(), departures }
+        let (counts, pools) = Default::default();
+        Self { key, pid, program, policy, limits, counts, pools, departures }
+    }
+
+    /// A frame is about to show `bytes` of its buffers, each of which may become a page.
+    ///
+    /// Looking at every pool takes a system call each, so it is done only when all that was shown since
+    /// the last look might have filled the limit.
+    ///
+    /// # Errors
+    ///
+    /// `wl_display.error.no_memory` if its pools could hold more than the limit then.
+    pub(crate) fn touch(&self, bytes: u64) -> Result<(), ProtocolError> {
+        let limit = self.limits.touched_bytes;
+        if self.counts.touched.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) <= limit {
+            return Ok(());
+        }
+        // Collected first: a pool that is dropped takes itself off the list.
+        let pools: Vec<Arc<Pool>> = {
+            let pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+            pools.values().filter_map(Weak::upgrade).collect()
+        };
+        let held = pools.iter().fold(0, |sum: u64, pool| sum.saturating_add(pool.resident()));
+        let most = held.saturating_add(bytes);
+        self.counts.touched.store(most, Ordering::Relaxed);
+        if most > limit {
+            return Err(ProtocolError::no_memory(format!(
+                "its pools hold {held} bytes of memory and {bytes} are to be shown: more than {limit} in all"
+            )));
+        }
+        Ok(())
     }
 
     /// Takes one more of what `count` counts.

@@ -4,14 +4,20 @@
 //! for it, else when it is. All changes that arrive until then are part of it. A frame rebuilds the
 //! scene, compares it with the last one, and has the backend show what differs.
 
+use std::collections::HashMap;
+
 use calloop::timer::{TimeoutAction, Timer};
 use selkie_protocols::upstream::wp::presentation_time::server::wp_presentation_feedback::{
     Kind, WpPresentationFeedback,
 };
 
 use crate::buffer::Path;
+use wayland_server::Resource;
+
 use crate::clock;
+use crate::dispatch::post;
 use crate::geometry::{Point, Rect, RectF, Region, Transform};
+
 use crate::ledger::Shown;
 use crate::render::Drawn;
 use crate::scene::{Color, Content, Element, ElementId};
@@ -36,6 +42,9 @@ pub(crate) struct Frames {
     drawn: Vec<Drawn>,
     /// Feedback for frames that the backend has and that have not yet turned to light.
     pub in_flight: Vec<WpPresentationFeedback>,
+    /// Bytes of buffers in the scene and one of the surfaces they are of, by client; kept for its
+    /// memory.
+    shown_bytes: HashMap<u64, (SurfaceId, u64)>,
 }
 
 /// When, and how, a frame turned to light.
@@ -249,7 +258,40 @@ impl Server {
             }
         }
         elements.extend(self.seat.cursor_element(scale));
+        self.limit_memory();
         self.find_visible();
+    }
+
+    /// Ends the clients whose buffers would take too much memory if this scene were shown, and
+    /// takes them out of it.
+    fn limit_memory(&mut self) {
+        let shown = &mut self.frames.shown_bytes;
+        shown.clear();
+        for element in &self.scene.elements {
+            // What is copied with pread(2) fills no holes.
+            if let (ElementId::Surface(id), Content::Buffer(used)) = (element.id, &element.content) {
+                let (layout, pool) = (used.buffer().layout(), used.buffer().pool());
+                let of = shown.entry(pool.client().key).or_insert((SurfaceId(id), 0));
+                of.1 = of.1.saturating_add(layout.end() - layout.offset);
+            }
+        }
+        let mut over = Vec::new();
+        for (key, (id, bytes)) in shown.drain() {
+            let Some(surface) = self.surfaces.get(id) else { continue };
+            if let Err(error) = surface.client.touch(bytes) {
+                post(&self.display, &surface.client, surface.resource.id(), error);
+                over.push(key);
+            }
+        }
+        if !over.is_empty() {
+            let surfaces = &self.surfaces;
+            self.scene.elements.retain(|element| match element.id {
+                ElementId::Surface(id) => {
+                    surfaces.get(SurfaceId(id)).is_none_or(|s| !over.contains(&s.client.key))
+                }
+                _ => true,
+            });
+        }
     }
 
     /// Marks the surfaces that show, from the top down.
@@ -306,9 +348,6 @@ fn element(id: SurfaceId, surface: &Surface, at: Point, scale: i32) -> Option<El
     } else {
         Region::default()
     };
-    if let Content::Buffer(used) = &content {
-        used.buffer().pool().touch(used.buffer().layout().end());
-    }
     Some(Element {
         id: ElementId::Surface(id.0),
         content,

@@ -4,11 +4,11 @@
 //! that took a reference to it is done, so no reader ever holds a pointer that a resize moved.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use shm_core::mapping::{Guarded, MapError, Mapping, ReadError, Sealed};
-use shm_core::verdict::{Verdict, examine};
+use shm_core::verdict::{Kind, Verdict, examine};
 
 use super::Facts;
 use super::admit::{map_guarded, map_sealed};
@@ -63,8 +63,6 @@ pub struct Pool {
     facts: Facts,
     state: Mutex<State>,
     client: Arc<ClientState>,
-    /// One past the last byte that was ever read: reading a hole makes pages of it.
-    touched: AtomicU64,
 }
 
 struct State {
@@ -111,14 +109,11 @@ impl Pool {
         facts: Facts,
         client: Arc<ClientState>,
     ) -> Arc<Self> {
-        Arc::new(Self {
-            id,
-            fd,
-            facts,
-            state: Mutex::new(State { size, access }),
-            client,
-            touched: AtomicU64::new(0),
-        })
+        let pool = Arc::new(Self { id, fd, facts, state: Mutex::new(State { size, access }), client });
+        let mut pools = pool.client.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        pools.insert(id, Arc::downgrade(&pool));
+        drop(pools);
+        pool
     }
 
     /// Its number in the ledger; never used again.
@@ -203,13 +198,17 @@ impl Pool {
         }
     }
 
-    /// Notes that the bytes before `end` may have been turned from holes into pages; returns how
-    /// many more that may be than before.
-    pub(crate) fn touch(&self, end: u64) -> u64 {
-        let before = self.touched.fetch_max(end, Ordering::Relaxed);
-        let more = end.saturating_sub(before);
-        self.client.counts.touched.fetch_add(more, Ordering::Relaxed);
-        more
+    /// The bytes of memory that it holds now, whoever filled them. None of a file on a disk: its
+    /// pages can be dropped at any time.
+    pub(crate) fn resident(&self) -> u64 {
+        match self.facts.kind {
+            // Their file systems are the kernel's own, so the question cannot stall.
+            Kind::Memfd | Kind::HugetlbMemfd | Kind::Tmpfs => {
+                let blocks = rustix::fs::fstat(&self.fd).map_or(0, |stat| stat.st_blocks);
+                u64::try_from(blocks).unwrap_or(0).saturating_mul(512)
+            }
+            _ => 0,
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
@@ -221,6 +220,6 @@ impl Pool {
 impl Drop for Pool {
     fn drop(&mut self) {
         self.client.counts.pools.fetch_sub(1, Ordering::Relaxed);
-        self.client.counts.touched.fetch_sub(*self.touched.get_mut(), Ordering::Relaxed);
+        self.client.pools.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
     }
 }

@@ -7,7 +7,6 @@ use wayland_server::Resource;
 use super::xdg_popup::PopupData;
 use super::xdg_positioner::complete;
 use super::xdg_toplevel::ToplevelData;
-use crate::client::NO_MEMORY;
 use crate::dispatch::{Ctx, Requests};
 use crate::error::{Outcome, ProtocolError};
 use crate::geometry::Rect;
@@ -46,7 +45,7 @@ impl Requests<XdgSurface> for XdgSurfaceData {
                     }
                     if shell.popup_depth(parent) >= MAX_DEPTH {
                         let message = format!("popups nested more than {MAX_DEPTH} deep");
-                        return Err(ProtocolError::new(NO_MEMORY, message));
+                        return Err(ProtocolError::no_memory(message));
                     }
                 }
                 if construct(ctx.server, id, Role::Popup)? {

@@ -9,7 +9,6 @@ use super::configure::Asked;
 use super::grab::Anchor;
 use super::placement::{cell, centred, emptiest_cell, least_covering};
 use super::{MAX_DEPTH, Part, Shell};
-use crate::client::NO_MEMORY;
 use crate::config::Placement;
 use crate::error::{Outcome, ProtocolError};
 use crate::geometry::{Point, Rect, Size};
@@ -225,7 +224,7 @@ impl Server {
         let parent = parent.filter(|p| self.shell.is_mapped(*p));
         if parent.is_some_and(|p| self.shell.ancestors(p).count() >= MAX_DEPTH) {
             let message = format!("dialogs of dialogs more than {MAX_DEPTH} deep");
-            return Err(ProtocolError::new(NO_MEMORY, message));
+            return Err(ProtocolError::no_memory(message));
         }
         if let Some(window) = self.shell.window_mut(id) {
             window.parent = parent;
