@@ -3,10 +3,10 @@
 use std::io;
 use std::time::Duration;
 
-use calloop::EventLoop;
 use calloop::ping::{Ping, PingSource, make_ping};
 use calloop::signals::{Signal, Signals};
 use calloop::timer::{TimeoutAction, Timer};
+use calloop::{EventLoop, LoopHandle};
 use calloop_wayland_source::WaylandSource;
 use selkie_protocols::upstream::wp::viewporter::client::wp_viewporter::WpViewporter;
 use smithay_client_toolkit::registry::RegistryState;
@@ -121,7 +121,7 @@ impl Run {
         let deadline = config.deadline;
         let expired = std::rc::Rc::new(std::cell::Cell::new(false));
         insert_sources(&event_loop, &config, hooks.stop, expired.clone())?;
-        let state = set_up(config, &line, &globals, &queue, report, hooks.observer)?;
+        let state = set_up(config, &line, &globals, &queue, report, hooks.observer, event_loop.handle())?;
         WaylandSource::new(line.connection.clone(), queue)
             .insert(event_loop.handle())
             .map_err(|error| ClientError::EventLoop { source: error.error })?;
@@ -188,6 +188,7 @@ fn set_up(
     queue: &EventQueue<State>,
     report: Report,
     observer: Option<Observer>,
+    events: LoopHandle<'static, State>,
 ) -> Result<State, ClientError> {
     let qh = &queue.handle();
     let missing = |interface| move |_| ClientError::Missing { interface, version: 1 };
@@ -240,6 +241,7 @@ fn set_up(
         ledger,
         report,
         observer,
+        events,
     }))
 }
 

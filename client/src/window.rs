@@ -4,7 +4,10 @@
 //! frame is due and a buffer is free, and else does nothing: a client that nobody looks at sleeps.
 
 use std::ops::ControlFlow;
+use std::time::Duration;
 
+use calloop::LoopHandle;
+use calloop::timer::{TimeoutAction, Timer};
 use selkie_protocols::ledger::client::selkie_buffer_record_v1;
 use selkie_protocols::ledger::client::selkie_ledger_manager_v1::SelkieLedgerManagerV1;
 use selkie_protocols::upstream::wp::presentation_time::client::wp_presentation::WpPresentation;
@@ -25,6 +28,9 @@ use crate::picture::Picture;
 use crate::pool::Pool;
 use crate::report::Report;
 use crate::stats::{Ended, Histogram, PresentSource, ShrinkOutcome, Statistics};
+
+/// How long after the last frame's callback its presentation feedback may still come.
+const FEEDBACK_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Something that happened during a run.
 #[derive(Debug)]
@@ -80,6 +86,7 @@ pub struct State {
     pub report: Report,
     pub statistics: Statistics,
     pub observer: Option<Observer>,
+    pub events: LoopHandle<'static, State>,
     progress: Progress,
 }
 
@@ -149,12 +156,13 @@ pub struct Parts {
     pub ledger: Option<SelkieLedgerManagerV1>,
     pub report: Report,
     pub observer: Option<Observer>,
+    pub events: LoopHandle<'static, State>,
 }
 
 impl State {
     pub fn new(parts: Parts) -> State {
         let Parts { config, registry, shm, connection, qh, window, layers, .. } = parts;
-        let Parts { presentation, ledger, report, observer, .. } = parts;
+        let Parts { presentation, ledger, report, observer, events, .. } = parts;
         let mut statistics = Statistics::new(&config);
         if presentation.is_some() {
             statistics.present_source = PresentSource::Feedback;
@@ -175,6 +183,7 @@ impl State {
             report,
             statistics,
             observer,
+            events,
             progress,
         }
     }
@@ -245,7 +254,10 @@ impl State {
             return;
         };
         let slot = flight.slot;
-        self.progress.to_present.add(at.saturating_sub(flight.committed));
+        // Frames are presented in their order: what was not shown before this one never will be.
+        let committed = flight.committed;
+        self.statistics.discarded += self.progress.flights.discard_before(frame);
+        self.progress.to_present.add(at.saturating_sub(committed));
         self.progress.first_present.get_or_insert(at);
         self.progress.last_present = at;
         self.statistics.presented += 1;
@@ -334,10 +346,22 @@ impl State {
     fn settle_tick(&mut self) {
         let Some((frame, at)) = self.progress.tick.take() else { return };
         if self.presentation.is_none() {
-            self.statistics.discarded += self.progress.flights.discard_before(frame);
-            let presented = Presented { at, sequence: 0, refresh: 0, zero_copy: false };
-            self.resolve(frame, Fate::Presented(presented));
+            return self.presented_by_callback(frame, at);
         }
+        // Some compositors forget the feedback of a frame (sway 1.7, after a window got its place). That is noticed
+        // only if nothing follows: then the frame callback has to do.
+        if self.all_frames_committed() && frame + 1 == self.statistics.committed {
+            let forgotten = move |_, _: &mut (), state: &mut State| {
+                state.presented_by_callback(frame, at);
+                TimeoutAction::Drop
+            };
+            // Should there be no timer, the run goes on waiting.
+            let _ = self.events.insert_source(Timer::from_duration(FEEDBACK_PATIENCE), forgotten);
+        }
+    }
+
+    fn presented_by_callback(&mut self, frame: u64, at: u64) {
+        self.resolve(frame, Fate::Presented(Presented { at, sequence: 0, refresh: 0, zero_copy: false }));
     }
 
     fn all_frames_committed(&self) -> bool {

@@ -2,56 +2,12 @@
 
 mod host;
 
-use std::ops::ControlFlow;
-use std::sync::mpsc;
-use std::thread;
-
-use host::{Shot, Weston};
-use selkie_client::stamp::{self, CELL, Stamp};
+use host::{Weston, check_exact, while_shown};
+use selkie_client::stamp;
 use selkie_client::{
-    ClientError, Config, Ended, Event, Format, Hooks, Memory, Pattern, Picture, PresentSource, Redraw, Scene,
-    Size, Statistics, Subsurface,
+    ClientError, Config, Ended, Format, Hooks, Memory, Pattern, PresentSource, Redraw, Scene, Size,
+    Subsurface,
 };
-
-/// Runs the client until its last frame is on the screen, lets `look` look, and ends it.
-fn while_shown(config: Config, look: impl FnOnce(Picture)) -> Statistics {
-    let (stopper, stop) = selkie_client::stopper().unwrap();
-    let (shown, wait) = mpsc::channel();
-    let config = Config { hold: true, ..config };
-    let client = thread::spawn(move || {
-        let mut last = None;
-        let observer = Box::new(move |event: &Event<'_>| {
-            match event {
-                Event::Configured { picture, .. } => last = Some(*picture),
-                Event::Held => shown.send(last.unwrap()).unwrap(),
-                _ => {}
-            }
-            ControlFlow::Continue(())
-        });
-        selkie_client::run_with(config, Hooks { stop: Some(stop), observer: Some(observer) })
-    });
-    match wait.recv() {
-        Ok(picture) => look(picture),
-        Err(_) => panic!("{:?}", client.join().unwrap().1),
-    }
-    stopper.stop();
-    let (statistics, result) = client.join().unwrap();
-    result.unwrap();
-    assert_eq!(statistics.ended, Ended::Stopped);
-    statistics
-}
-
-/// Finds the picture on the screen by its stamp, and compares every pixel.
-fn check_exact(shot: &Shot, picture: &Picture, frame: u32) -> (u32, u32) {
-    let (found, stamp) = stamp::find(shot.view()).unwrap();
-    let expected = Stamp { frame, size: picture.size, pattern: picture.pattern.number() };
-    assert_eq!((found.cell, stamp), (CELL, expected));
-    let seen = shot.part(found.origin, picture.size);
-    let expected = picture.shown_on_black(frame);
-    let wrong = seen.iter().zip(&expected).filter(|(a, b)| a != b).count();
-    assert_eq!(wrong, 0, "{wrong} wrong pixels in frame {frame} of {picture:?}");
-    found.origin
-}
 
 #[test]
 fn every_pattern_and_format_is_shown_pixel_by_pixel() {
