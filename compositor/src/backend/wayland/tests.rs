@@ -1,6 +1,10 @@
 //! Against a weston that nobody here wrote, headless, where it is installed.
 #![allow(unsafe_code)]
 
+mod mock;
+
+use std::os::unix::fs::FileExt;
+use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -9,7 +13,7 @@ use std::time::{Duration, Instant};
 use calloop::EventLoop;
 
 use super::*;
-use crate::geometry::Rect;
+use crate::geometry::{Rect, extents};
 use crate::render::Target;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -115,7 +119,11 @@ struct Fixture {
 
 impl Fixture {
     fn new(weston: &Weston) -> Self {
-        let host = Host::connect(Some(weston.socket().as_os_str()), SIZE).unwrap();
+        Self::connect(&weston.socket())
+    }
+
+    fn connect(socket: &Path) -> Self {
+        let host = Host::connect(Some(socket.as_os_str()), SIZE).unwrap();
         let event_loop = EventLoop::try_new().unwrap();
         host.insert(&event_loop.handle(), |n: &mut Nested| n.host.as_mut(), |n, e| n.events.push(e)).unwrap();
         let mut nested = Nested { host: Some(host), events: Vec::new() };
@@ -265,4 +273,67 @@ fn a_host_that_is_not_there_is_a_sentence() {
     );
     let error = Host::connect(Some("".as_ref()), SIZE).err().unwrap();
     assert!(matches!(error, HostError::NoDisplay));
+}
+
+#[test]
+fn the_hosts_input_and_sizes_arrive_as_they_were_sent() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("mock");
+    let mock = mock::Mock::start(UnixListener::bind(&socket).unwrap());
+    let mut fixture = Fixture::connect(&socket);
+    let screen = Screen { size: Size::new(400, 300), scale: 2, refresh_mhz: 0 };
+    assert_eq!(fixture.host().screen(), screen);
+    assert!(!fixture.host().has_presentation());
+    assert_eq!(fixture.host().clock_id(), None);
+    fixture.wait("keymap", |e| match e {
+        HostEvent::Keyboard(Keyboard::Keymap { fd, size, .. }) => {
+            let mut text = vec![0; *size as usize];
+            std::fs::File::from(fd.try_clone().unwrap()).read_exact_at(&mut text, 0).unwrap();
+            assert_eq!(text, mock::KEYMAP);
+            Some(())
+        }
+        _ => None,
+    });
+    fixture.host().acquire(&Region::default()).unwrap().unwrap();
+    fixture.host().present(&Rect::of_size(screen.size).to_region());
+    let deadline = Instant::now() + PATIENCE;
+    while !fixture.nested.events.iter().any(|e| matches!(e, HostEvent::Closed)) {
+        assert!(Instant::now() < deadline, "{:?}", fixture.nested.events);
+        fixture.host().flush();
+        fixture.event_loop.dispatch(Duration::from_millis(100), &mut fixture.nested).unwrap();
+    }
+    let said: Vec<String> = fixture.nested.events.iter().map(|e| format!("{e:?}")).collect();
+    let expected = [
+        "Configured(Screen { size: Size { w: 400, h: 300 }, scale: 2, refresh_mhz: 0 })",
+        "Keyboard(RepeatInfo { rate: 25, delay: 600 })",
+        "Pointer(Enter { serial: 7, x: 21.0, y: 40.5 })",
+        "Pointer(Frame)",
+        "Pointer(Motion { time: 1000, x: 22.0, y: 42.0 })",
+        "Pointer(Frame)",
+        "Pointer(Button { serial: 8, time: 1001, button: 272, pressed: true })",
+        "Pointer(Frame)",
+        "Pointer(AxisSource(Wheel))",
+        "Pointer(AxisValue120 { axis: VerticalScroll, value120: -30 })",
+        "Pointer(AxisRelativeDirection { axis: VerticalScroll, direction: Inverted })",
+        "Pointer(Axis { time: 1002, axis: VerticalScroll, value: -3.75 })",
+        "Pointer(AxisStop { time: 1003, axis: HorizontalScroll })",
+        "Pointer(Frame)",
+        "Pointer(Leave { serial: 9 })",
+        "Pointer(Frame)",
+        "Keyboard(Enter { serial: 10, keys: [30, 42] })",
+        "Keyboard(Modifiers { serial: 11, depressed: 1, latched: 2, locked: 3, group: 4 })",
+        "Keyboard(Key { serial: 12, time: 1004, key: 30, pressed: false })",
+        "Keyboard(Leave { serial: 13 })",
+        "Configured(Screen { size: Size { w: 100, h: 80 }, scale: 2, refresh_mhz: 0 })",
+        "Closed",
+    ];
+    assert_eq!(said, expected);
+    // The old size's buffer is still the host's, so the new one lies elsewhere, and is drawn whole.
+    let drawing = fixture.host().acquire(&Region::default()).unwrap().unwrap();
+    assert_eq!(drawing.target.size, Size::new(100, 80));
+    assert_eq!(extents(&drawing.redraw), Rect::new(0, 0, 100, 80));
+    drop(fixture);
+    let mock = mock.join().unwrap();
+    assert_eq!(mock.titles, ["selkie", "selkie"]);
+    assert_eq!((mock.pongs, mock.buffer_scale, mock.hidden), (vec![77], 2, vec![7]));
 }
