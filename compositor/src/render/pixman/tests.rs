@@ -391,6 +391,51 @@ fn targets_that_cannot_be_drawn_into_are_left_alone() {
     assert!(screen.rgb().iter().all(|p| *p == 0x11));
 }
 
+/// A client's 64x64 buffer in a memfd without seals, and that memfd.
+fn guarded_buffer() -> (Content, std::fs::File) {
+    use crate::buffer::{Buffer, BufferUse, Layout, Policy, Pool, admit};
+    let size = 64 * 64 * 4;
+    let fd = shm_core::memfd::create("test", size, None).unwrap();
+    let file = std::fs::File::from(fd.try_clone().unwrap());
+    let admitted = admit(&fd, size, Policy::Guard).unwrap();
+    let limits = Arc::new(crate::Limits::default());
+    let departures = Arc::default();
+    let client = crate::ClientState::new(1, 1, "test".into(), Policy::Guard, limits, departures);
+    let pool = Pool::new(1, fd, size, admitted.access, admitted.facts, Arc::new(client));
+    let layout = Layout::check((0, 64, 64, 256), Format::XRGB8888, size).unwrap();
+    (Content::Buffer(Arc::new(BufferUse::new(Buffer::new(1, pool, layout)))), file)
+}
+
+#[test]
+fn memory_that_is_taken_away_is_reported_and_the_rest_is_drawn() {
+    let (content, file) = guarded_buffer();
+    let all = Rect::new(0, 0, 64, 64);
+    let gone = || element(1, content.clone(), source(0., 0., 64., 64.), Transform::Normal, all);
+    let other = || {
+        element(
+            2,
+            picture(8, 8, |_, _| RED),
+            source(0., 0., 8., 8.),
+            Transform::Normal,
+            Rect::new(0, 0, 8, 8),
+        )
+    };
+    let mut screen = Screen::new(64, 64, 0x55_5555);
+    let s = scene(screen.size, 0xff, vec![gone(), other()]);
+    let id = ElementId::Surface;
+    let drawn = screen.draw(&s, &screen.all());
+    let second = Drawn { id: id(2), bytes: 8 * 8 * 4, fault: false };
+    assert_eq!(drawn, [Drawn { id: id(1), bytes: 64 * 64 * 4, fault: false }, second]);
+    file.set_len(4096).unwrap();
+    let drawn = screen.draw(&s, &screen.all());
+    assert_eq!(drawn, [Drawn { id: id(1), bytes: 0, fault: true }, second]);
+    assert_eq!(screen.at(0, 0), RED & 0xff_ffff);
+    // Scaled, it is pixman that runs into it.
+    let half = Element { dest: Rect::new(0, 0, 32, 32), ..gone() };
+    let drawn = screen.draw(&scene(screen.size, 0, vec![half]), &screen.all());
+    assert_eq!(drawn, [Drawn { id: id(1), bytes: 0, fault: true }]);
+}
+
 /// What an element of a random scene is made from.
 #[derive(Debug, Clone)]
 struct Recipe {
