@@ -35,4 +35,4 @@ test: deps
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps
 
 bench: deps
-	$(CARGO) bench --locked --workspace
+	$(CARGO) bench --locked --workspace --bench '*'
