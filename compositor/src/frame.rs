@@ -40,11 +40,20 @@ pub(crate) struct Frames {
     pub shown: u64,
     memory: SceneMemory,
     drawn: Vec<Drawn>,
-    /// Feedback for frames that the backend has and that have not yet turned to light.
-    pub in_flight: Vec<WpPresentationFeedback>,
+    /// Frames that the backend has and that have not yet turned to light.
+    in_flight: Vec<InFlight>,
+    /// Lists that were in use, kept for their memory.
+    spare: Vec<Vec<WpPresentationFeedback>>,
     /// Bytes of buffers in the scene and one of the surfaces they are of, by client; kept for its
     /// memory.
     shown_bytes: HashMap<u64, (SurfaceId, u64)>,
+}
+
+/// Who wants to know when a frame turns to light.
+struct InFlight {
+    /// The backend's number of it.
+    frame: u64,
+    feedback: Vec<WpPresentationFeedback>,
 }
 
 /// When, and how, a frame turned to light.
@@ -65,8 +74,11 @@ pub(crate) struct Presented {
 pub(crate) enum Showing {
     /// It shows.
     Now,
-    /// It will show; the backend will say when.
-    Soon,
+    /// It will show; the backend will say when, by that number.
+    Soon {
+        /// The backend's number of the frame; 0 if it differs in nothing from the last.
+        frame: u64,
+    },
     /// Not ready; the backend will say when it is.
     Busy,
 }
@@ -138,27 +150,25 @@ impl Server {
         }
         let drawn_anything = damage.is_non_empty();
         let faults: Vec<ElementId> = self.frames.drawn.iter().filter(|d| d.fault).map(|d| d.id).collect();
-        self.record_frame(drawn_anything);
+        let number = match showing {
+            Showing::Soon { frame } => frame,
+            Showing::Now | Showing::Busy => 0,
+        };
+        self.record_frame(drawn_anything, number);
         if drawn_anything && self.frames.shown > 0 {
             let size = self.scene.size;
-            self.pictures.frame(&self.backend, size, &damage, clock::now_ns());
+            self.pictures.frame(&mut self.backend, size, &damage, clock::now_ns());
         }
         // Dropping the scene ends our reading: releases go out as buffers are replaced.
         self.scene.elements.clear();
         for id in faults {
             self.memory_fault(id);
         }
-        match showing {
-            Showing::Now => {
-                self.frame_done(clock::now_ns());
-                self.presented(Presented {
-                    ns: clock::now_ns(),
-                    refresh_ns: self.output.period_ns(),
-                    sequence: self.frames.sequence,
-                    flags: Kind::empty(),
-                });
-            }
-            Showing::Soon | Showing::Busy => {}
+        if showing == Showing::Now {
+            let ns = clock::now_ns();
+            self.frame_done(ns);
+            let (refresh_ns, sequence) = (self.output.period_ns(), self.frames.sequence);
+            self.presented_all(Presented { ns, refresh_ns, sequence, flags: Kind::empty() });
         }
         if self.config.frames.is_some_and(|limit| self.frames.shown >= limit) {
             self.end(crate::Ended::Frames);
@@ -166,7 +176,8 @@ impl Server {
     }
 
     /// Writes the frame into the ledger and collects who wants to know when it turns to light.
-    fn record_frame(&mut self, drew: bool) {
+    fn record_frame(&mut self, drew: bool, number: u64) {
+        let mut feedback = self.frames.spare.pop().unwrap_or_default();
         let now_us = clock::now_us();
         let mut shows_client = false;
         self.frames.sequence += u64::from(drew);
@@ -180,7 +191,7 @@ impl Server {
             if !surface.visible {
                 continue;
             }
-            self.frames.in_flight.append(&mut surface.current.feedback);
+            feedback.append(&mut surface.current.feedback);
             if !std::mem::take(&mut surface.current.fresh) {
                 continue;
             }
@@ -198,6 +209,11 @@ impl Server {
             self.ledger.frame(frame, &shown);
         }
         self.frames.shown += u64::from(drew && shows_client);
+        if feedback.is_empty() {
+            self.frames.spare.push(feedback);
+        } else {
+            self.frames.in_flight.push(InFlight { frame: number, feedback });
+        }
     }
 
     /// The output is ready for the next frame: tells every visible surface to draw it.
@@ -212,27 +228,40 @@ impl Server {
         }
     }
 
-    /// What was in flight turned to light.
-    pub fn presented(&mut self, at: Presented) {
+    /// The frame that the backend knows by that number turned to light.
+    pub fn presented(&mut self, frame: u64, at: Presented) {
         let (sec, nsec) = (at.ns / 1_000_000_000, (at.ns % 1_000_000_000) as u32);
-        for feedback in self.frames.in_flight.drain(..) {
-            self.output.sync(&feedback);
-            feedback.presented(
-                (sec >> 32) as u32,
-                sec as u32,
-                nsec,
-                at.refresh_ns,
-                (at.sequence >> 32) as u32,
-                at.sequence as u32,
-                at.flags,
-            );
+        while let Some(i) = self.frames.in_flight.iter().position(|f| f.frame == frame) {
+            let mut list = self.frames.in_flight.remove(i).feedback;
+            for feedback in list.drain(..) {
+                self.output.sync(&feedback);
+                feedback.presented(
+                    (sec >> 32) as u32,
+                    sec as u32,
+                    nsec,
+                    at.refresh_ns,
+                    (at.sequence >> 32) as u32,
+                    at.sequence as u32,
+                    at.flags,
+                );
+            }
+            self.frames.spare.push(list);
         }
     }
 
-    /// What was in flight will never turn to light.
-    pub fn discarded(&mut self) {
-        for feedback in self.frames.in_flight.drain(..) {
-            feedback.discarded();
+    /// All frames that were in flight turned to light.
+    pub fn presented_all(&mut self, at: Presented) {
+        while let Some(frame) = self.frames.in_flight.first().map(|f| f.frame) {
+            self.presented(frame, at);
+        }
+    }
+
+    /// The frame that the backend knows by that number will never turn to light.
+    pub fn discarded(&mut self, frame: u64) {
+        while let Some(i) = self.frames.in_flight.iter().position(|f| f.frame == frame) {
+            let mut list = self.frames.in_flight.remove(i).feedback;
+            list.drain(..).for_each(|feedback| feedback.discarded());
+            self.frames.spare.push(list);
         }
     }
 

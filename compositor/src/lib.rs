@@ -28,6 +28,7 @@ mod shell;
 pub mod surface;
 mod watchdog;
 
+pub use backend::wayland::HostError;
 pub use client::{ClientState, Counts, Limits};
 pub use config::{BackendKind, Config, Placement};
 pub use error::{Culprit, ProtocolError};

@@ -32,7 +32,7 @@ impl Pictures {
     /// A frame was shown that differs from the last one in `damage`.
     ///
     /// A failure ends the recording, not the compositor; it is told at once, and again at the end.
-    pub fn frame(&mut self, backend: &Backend, size: Size, damage: &Region, at_ns: u64) {
+    pub fn frame(&mut self, backend: &mut Backend, size: Size, damage: &Region, at_ns: u64) {
         let Some(recorder) = &mut self.record else { return };
         let at = Duration::from_nanos(at_ns);
         let pushed = backend.last_frame(|pixels| recorder.push(at, size, pixels, damage));
@@ -44,7 +44,7 @@ impl Pictures {
     }
 
     /// Writes what remains to be written.
-    pub fn finish(&mut self, backend: &Backend, size: Size, at_ns: u64) -> Result<(), CaptureError> {
+    pub fn finish(&mut self, backend: &mut Backend, size: Size, at_ns: u64) -> Result<(), CaptureError> {
         let captured = match self.capture.take() {
             Some((path, picture)) => backend
                 .last_frame(|pixels| picture.write(size, pixels))

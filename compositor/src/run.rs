@@ -11,7 +11,8 @@ use calloop::signals::{Signal, Signals};
 use calloop::{EventLoop, Interest, Mode, PostAction};
 use wayland_server::{BindError, Display, ListeningSocket};
 
-use crate::backend::{Backend, Headless};
+use crate::backend::wayland::{Host, HostError, Screen};
+use crate::backend::{Backend, Headless, Nested};
 use crate::buffer::Policy;
 use crate::capture::CaptureError;
 use crate::config::{BackendKind, Config};
@@ -61,6 +62,9 @@ pub enum StartError {
     /// A picture could not be begun.
     #[error(transparent)]
     Capture(#[from] CaptureError),
+    /// There is no compositor to open a window in.
+    #[error(transparent)]
+    Host(#[from] HostError),
     /// Something the system has to give could not be had.
     #[error("cannot start the event loop")]
     Loop(#[source] io::Error),
@@ -72,6 +76,9 @@ pub enum RunError {
     /// The loop itself failed.
     #[error("the event loop failed")]
     Loop(#[source] calloop::Error),
+    /// The host compositor is gone, or nothing can be shown in it.
+    #[error(transparent)]
+    Host(#[from] HostError),
     /// The report is incomplete.
     #[error(transparent)]
     Report(#[from] ReportError),
@@ -176,13 +183,15 @@ impl Compositor {
         protocol::advertise(&handle);
         let listener = listen(config.socket.as_deref())?;
         let name = listener.socket_name().map(OsStr::to_owned).unwrap_or_default();
-        let backend = match config.backend {
-            BackendKind::Headless | BackendKind::Auto | BackendKind::Wayland => {
-                Backend::Headless(Headless::new(size, config.refresh_hz))
+        let backend = open(&config)?;
+        let (tx, rx) = channel::channel();
+        let screen = match &backend {
+            Backend::Wayland(nested) => nested.host.screen(),
+            Backend::Headless(_) => {
+                let mhz = u64::from(config.refresh_hz) * 1000;
+                Screen { size, scale: 1, refresh_mhz: i32::try_from(mhz).unwrap_or(i32::MAX) }
             }
         };
-        let (tx, rx) = channel::channel();
-        let refresh_mhz = i32::try_from(u64::from(config.refresh_hz) * 1000).unwrap_or(i32::MAX);
         let server = Server {
             handle: event_loop.handle(),
             stop: event_loop.get_signal(),
@@ -190,7 +199,7 @@ impl Compositor {
             regions: Default::default(),
             shell: Shell::new(&handle),
             seat: Seat::new(&handle),
-            output: OutputState::new(size, 1, refresh_mhz),
+            output: OutputState::new(screen.size, screen.scale, screen.refresh_mhz),
             frames: Frames::default(),
             scene: Scene::default(),
             ledger: Ledger::new(report),
@@ -203,8 +212,9 @@ impl Compositor {
             display: handle,
             config,
         };
-        let compositor = Self { event_loop, server, name, remote: Remote(tx) };
+        let mut compositor = Self { event_loop, server, name, remote: Remote(tx) };
         compositor.insert_sources(listener, rx).map_err(loop_error)?;
+        compositor.insert_host()?;
         Ok(compositor)
     }
 
@@ -250,6 +260,16 @@ impl Compositor {
         Ok(())
     }
 
+    fn insert_host(&mut self) -> Result<(), StartError> {
+        let handle = self.event_loop.handle();
+        let Some(host) = self.server.backend.host() else { return Ok(()) };
+        host.insert(&handle, |server: &mut Server| server.backend.host(), Server::host_event)?;
+        for event in host.take_events() {
+            self.server.host_event(event);
+        }
+        Ok(())
+    }
+
     /// Runs until it is told to stop.
     ///
     /// # Errors
@@ -264,12 +284,14 @@ impl Compositor {
                 server.reap();
                 server.frame_if_due();
                 server.flush();
+                server.backend.flush();
             })
             .map_err(RunError::Loop)?;
         let server = &mut self.server;
         let summary = server.summary();
         let finished = server.ledger.finish();
-        let pictures = server.pictures.finish(&server.backend, server.output.size(), crate::clock::now_ns());
+        let pictures =
+            server.pictures.finish(&mut server.backend, server.output.size(), crate::clock::now_ns());
         if let Some(failure) = server.failure.take() {
             return Err(failure);
         }
@@ -320,6 +342,23 @@ impl Server {
     fn flush(&mut self) {
         // A client whose socket is full or closed is dealt with by its own connection.
         let _ = self.display.flush_clients();
+    }
+}
+
+fn open(config: &Config) -> Result<Backend, StartError> {
+    let headless = || Backend::Headless(Headless::new(config.size, config.refresh_hz));
+    let nested = |host| Backend::Wayland(Box::new(Nested::new(host)));
+    match config.backend {
+        BackendKind::Headless => Ok(headless()),
+        BackendKind::Wayland => Ok(nested(Host::connect(None, config.size)?)),
+        BackendKind::Auto => match Host::connect(None, config.size) {
+            Ok(host) => Ok(nested(host)),
+            Err(e @ (HostError::NoDisplay | HostError::NoRuntimeDir(_) | HostError::Unreachable { .. })) => {
+                tracing::info!("headless, since there is no session: {e}");
+                Ok(headless())
+            }
+            Err(e) => Err(e.into()),
+        },
     }
 }
 

@@ -1,9 +1,13 @@
 //! From a scene to a screen. Each backend decides per element which path its memory takes.
 
 mod headless;
+mod nested;
 pub(crate) mod wayland;
 
 pub(crate) use headless::Headless;
+pub(crate) use nested::Nested;
+
+use wayland::Host;
 
 use crate::RunError;
 use crate::frame::Showing;
@@ -15,6 +19,8 @@ use crate::scene::Scene;
 pub(crate) enum Backend {
     /// Memory.
     Headless(Headless),
+    /// A window in another compositor.
+    Wayland(Box<Nested>),
 }
 
 impl Backend {
@@ -22,6 +28,7 @@ impl Backend {
     pub fn describe(&self) -> String {
         match self {
             Backend::Headless(b) => b.describe(),
+            Backend::Wayland(b) => b.describe(),
         }
     }
 
@@ -34,6 +41,7 @@ impl Backend {
     ) -> Result<Showing, RunError> {
         match self {
             Backend::Headless(b) => b.show(scene, damage, drawn),
+            Backend::Wayland(b) => b.show(scene, damage, drawn),
         }
     }
 
@@ -41,6 +49,7 @@ impl Backend {
     pub fn tick(&mut self) -> Result<Showing, RunError> {
         match self {
             Backend::Headless(_) => Ok(Showing::Now),
+            Backend::Wayland(b) => Ok(b.tick()),
         }
     }
 
@@ -48,6 +57,7 @@ impl Backend {
     pub fn is_ready(&self) -> bool {
         match self {
             Backend::Headless(_) => true,
+            Backend::Wayland(b) => b.host.is_ready(),
         }
     }
 
@@ -56,6 +66,7 @@ impl Backend {
     pub fn pace_ns(&self) -> u32 {
         match self {
             Backend::Headless(b) => b.period_ns(),
+            Backend::Wayland(_) => 0,
         }
     }
 
@@ -63,13 +74,38 @@ impl Backend {
     pub fn clock_id(&self) -> u32 {
         match self {
             Backend::Headless(_) => rustix::time::ClockId::Monotonic as u32,
+            Backend::Wayland(b) => b.host.clock_id().unwrap_or(rustix::time::ClockId::Monotonic as u32),
+        }
+    }
+
+    /// Whether it tells when each frame turned to light, other than at once.
+    pub fn has_presentation(&self) -> bool {
+        match self {
+            Backend::Headless(_) => false,
+            Backend::Wayland(b) => b.host.has_presentation(),
+        }
+    }
+
+    /// The host of a nested compositor.
+    pub fn host(&mut self) -> Option<&mut Host> {
+        match self {
+            Backend::Headless(_) => None,
+            Backend::Wayland(b) => Some(&mut b.host),
+        }
+    }
+
+    /// Sends what is buffered, before the loop sleeps.
+    pub fn flush(&mut self) {
+        if let Some(host) = self.host() {
+            host.flush();
         }
     }
 
     /// Calls `f` with the last frame: XRGB8888 rows without padding. `None` before the first.
-    pub fn last_frame<R>(&self, f: impl FnOnce(&[u32]) -> R) -> Option<R> {
+    pub fn last_frame<R>(&mut self, f: impl FnOnce(&[u32]) -> R) -> Option<R> {
         match self {
             Backend::Headless(b) => b.last_frame().map(f),
+            Backend::Wayland(b) => b.last_frame().map(f),
         }
     }
 }

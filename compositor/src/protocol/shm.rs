@@ -4,10 +4,10 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use wayland_server::WEnum;
 use wayland_server::protocol::wl_buffer::{self, WlBuffer};
 use wayland_server::protocol::wl_shm::{self, WlShm};
 use wayland_server::protocol::wl_shm_pool::{self, WlShmPool};
-use wayland_server::{Resource, WEnum};
 
 use super::global;
 use crate::buffer::{Buffer, Format, Layout, LayoutError, Pool, ResizeError, admit};

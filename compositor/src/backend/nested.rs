@@ -1,0 +1,107 @@
+//! A screen that is a window in another compositor, the host.
+//!
+//! What no path of its own can take is composed into memory of ours, which the host shows. The
+//! host's frame callbacks are the clock.
+
+use selkie_protocols::upstream::wp::presentation_time::server::wp_presentation_feedback::Kind;
+
+use super::wayland::{Drawing, Host, HostCursor, HostEvent};
+use crate::clock;
+use crate::frame::{Presented, Showing};
+use crate::geometry::{Region, Size};
+use crate::render::{Drawn, PixmanRenderer, Renderer};
+use crate::scene::Scene;
+use crate::server::Server;
+use crate::{Ended, RunError};
+
+/// The window, and what draws into it.
+pub(crate) struct Nested {
+    pub host: Host,
+    renderer: PixmanRenderer,
+    /// For who wants to see the last frame.
+    picture: Vec<u32>,
+}
+
+impl Nested {
+    /// The screen that `host` has given us.
+    pub fn new(mut host: Host) -> Self {
+        // Cursors are part of the picture.
+        host.set_cursor(HostCursor::Hidden);
+        Self { host, renderer: PixmanRenderer::new(), picture: Vec::new() }
+    }
+
+    /// The screen, in words.
+    pub fn describe(&self) -> String {
+        let Size { w, h } = self.host.screen().size;
+        format!("a window of {w}x{h} pixels in this session")
+    }
+
+    /// Draws what changed and has the host show it.
+    pub fn show(
+        &mut self,
+        scene: &Scene,
+        damage: &Region,
+        drawn: &mut Vec<Drawn>,
+    ) -> Result<Showing, RunError> {
+        let Some(Drawing { mut target, redraw }) = self.host.acquire(damage)? else {
+            return Ok(Showing::Busy);
+        };
+        self.renderer.render(scene, &mut target, &redraw, drawn);
+        Ok(Showing::Soon { frame: self.host.present(damage) })
+    }
+
+    /// Asks the host for the next beat of its clock.
+    pub fn tick(&mut self) -> Showing {
+        self.host.tick();
+        Showing::Soon { frame: 0 }
+    }
+
+    /// The last frame, as the host has it.
+    pub fn last_frame(&mut self) -> Option<&[u32]> {
+        self.host.copy_last_frame(&mut self.picture).map(|_| self.picture.as_slice())
+    }
+}
+
+impl Server {
+    /// Deals with what the host says.
+    pub fn host_event(&mut self, event: HostEvent) {
+        match event {
+            HostEvent::Configured(screen) => {
+                if self.output.change(screen.size, screen.scale, screen.refresh_mhz) {
+                    self.shell_output_changed();
+                    self.schedule_frame();
+                }
+            }
+            HostEvent::FrameDone => {
+                let now = clock::now_ns();
+                self.frame_done(now);
+                // What changed nothing that the host could tell the time of shows as of now.
+                let beat = Presented {
+                    ns: now,
+                    refresh_ns: self.output.period_ns(),
+                    sequence: self.frames.sequence,
+                    flags: Kind::empty(),
+                };
+                self.presented(0, beat);
+                if !self.backend.has_presentation() {
+                    self.presented_all(beat);
+                }
+            }
+            HostEvent::Presented(at) => {
+                let flags = Kind::from_bits_truncate(at.flags) - Kind::ZeroCopy;
+                let at_host = Presented {
+                    ns: at.ns,
+                    refresh_ns: at.refresh_ns,
+                    sequence: at.sequence,
+                    // The host shows our memory; the clients' was copied into it.
+                    flags,
+                };
+                self.presented(at.frame, at_host);
+            }
+            HostEvent::Discarded { frame } => self.discarded(frame),
+            HostEvent::Closed => self.end(Ended::Closed),
+            HostEvent::Lost(error) => self.fail(error.into()),
+            HostEvent::Pointer(_) | HostEvent::Keyboard(_) => {}
+        }
+    }
+}
