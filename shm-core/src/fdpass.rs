@@ -78,7 +78,7 @@ pub fn recv(stream: impl AsFd, bytes: &mut [u8], max_fds: usize) -> Result<Recei
         return Err(FdError::NoBytes);
     }
     // Room for one fd more than is wanted tells "too many" from "something was cut off" in the usual case, and bounds what a
-    // stranger can make us open. The kernel may find room for yet one more in the padding.
+    // stranger can make us open. The kernel may find room for one or two more in the padding.
     let room = cmsg_room(max_fds.min(MAX_FDS) + 1);
     let mut space = [MaybeUninit::uninit(); SPACE];
     let mut control = RecvAncillaryBuffer::new(&mut space[..room]);

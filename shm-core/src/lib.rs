@@ -33,6 +33,7 @@ pub mod closer;
 pub mod fdpass;
 pub mod frozen;
 pub mod guard;
+mod helpers;
 pub mod mapping;
 pub mod memfd;
 pub mod own;

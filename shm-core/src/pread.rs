@@ -1,14 +1,75 @@
 //! Copying out of a file without mapping it: what is gone is an error then, not a signal.
 //!
 //! For memory that is not sealed, `pread(2)` costs a system call and a copy and needs no guard. It does ask the file
-//! system, so only use it on an fd whose [verdict](crate::verdict) is not `Unusable`.
+//! system, so only use it on an fd whose [verdict](crate::verdict) is not `Unusable`, and for what a stranger sent, through
+//! a [`Reader`].
 
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::mapping::rows_span;
+use crate::verdict::{self, Kind, Unusable, Verdict};
+
+/// A stranger's file to copy out of, and the proof that reading it waits for nobody but the kernel.
+///
+/// Of a file on a disk it opens a description of its own. The one that came with the fd is shared with the sender, who could
+/// set `O_DIRECT` on it at any time; reading then takes the lock of the inode, which a client can hold for ever (by
+/// writing to the file from memory that it never provides). Reading shared memory takes no lock, either way.
+#[derive(Debug)]
+pub struct Reader {
+    fd: OwnedFd,
+}
+
+impl Reader {
+    /// Makes a reader of `fd`, if its verdict for `len` bytes is not `Unusable`.
+    ///
+    /// # Errors
+    ///
+    /// [`PreadError::Unusable`] with the reason, [`PreadError::Open`] if the file cannot be opened anew (its mode may forbid it).
+    pub fn open(fd: BorrowedFd<'_>, len: u64) -> Result<Reader, PreadError> {
+        let examined = verdict::examine(fd, len);
+        if let Verdict::Unusable { why } = examined.verdict {
+            return Err(PreadError::Unusable { why });
+        }
+        let own = if examined.kind == Kind::Disk {
+            // Non-blocking, so as not to wait for a lease of the sender to be broken.
+            let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+            rustix::fs::open(format!("/proc/thread-self/fd/{}", fd.as_raw_fd()), flags, Mode::empty())
+        } else {
+            rustix::io::fcntl_dupfd_cloexec(fd, 0)
+        };
+        own.map(|fd| Reader { fd }).map_err(|source| PreadError::Open { source: source.into() })
+    }
+
+    /// As the function [`read_at`].
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn read_at(&self, offset: u64, dst: &mut [u8]) -> Result<usize, PreadError> {
+        read_at(self.fd.as_fd(), offset, dst)
+    }
+
+    /// As the function [`pread_rows`].
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn read_rows(
+        &self,
+        offset: u64,
+        stride: usize,
+        row_bytes: usize,
+        rows: usize,
+        dst: &mut [u8],
+        dst_stride: usize,
+    ) -> Result<usize, PreadError> {
+        pread_rows(self.fd.as_fd(), offset, stride, row_bytes, rows, dst, dst_stride)
+    }
+}
 
 /// Fills `dst` with the bytes of the file from `offset` on, and says how many that were: all of `dst`.
 ///
@@ -72,6 +133,18 @@ pub fn pread_rows(
 /// Why bytes could not be copied out of a file.
 #[derive(Debug, thiserror::Error)]
 pub enum PreadError {
+    /// The file may not be read at all.
+    #[error("{why}")]
+    Unusable {
+        /// What is wrong with it.
+        why: Unusable,
+    },
+    /// The file could not be opened anew.
+    #[error("cannot open the file for reading")]
+    Open {
+        /// What the kernel said.
+        source: io::Error,
+    },
     /// The file ends too early.
     #[error("the file ends {got} bytes into the {wanted} bytes at {offset}")]
     Short {

@@ -119,7 +119,7 @@ impl Seals {
 /// Makes sure that the memory behind `fd` cannot shrink, and says which seals it has then.
 ///
 /// Asks, adds [`Seals::SHRINK`] if it is missing, and asks again: an `EPERM` of the adding does not mean that the seal is
-/// missing, since memory with `SEAL+SHRINK` answers it too. Waits as [`Seals::add`] does.
+/// missing, since memory with `SEAL+SHRINK` answers it too. Waits as [`Seals::add`] does, so it is for memory of our own.
 ///
 /// # Errors
 ///

@@ -1,30 +1,32 @@
 //! Where a file lives, found out without asking its file system anything.
 //!
-//! `/proc/thread-self/fdinfo` has the id of the mount through which a file was opened, and the kernel fills it in by
-//! itself. As long as the file is open that mount exists, even when it has been unmounted lazily, and no other mount has
-//! the same id, in any mount namespace. So:
+//! First the link in `/proc/thread-self/fd`. For a file with a path it begins with `/`; `pipe:[1]`, `socket:[2]` or
+//! `anon_inode:[eventpoll]` come from the kernel alone, and are no memory. (Nothing more is asked of those: the fdinfo of an epoll
+//! instance takes its lock, which a client can hold for ever.) No name proves more than that: `/memfd:x (deleted)` is what a
+//! deleted file of that name on FUSE shows too.
+//!
+//! Then `/proc/thread-self/fdinfo`, which has the id of the mount through which the file was opened. The kernel fills that
+//! in by itself. As long as the file is open that mount exists, even when it has been unmounted lazily, and no other mount
+//! has the same id, in any mount namespace. So:
 //!
 //! - the id of the mount on which the kernel puts a memfd of ours: the file is kernel shared memory;
 //! - an id in our mount table: the table says the type of the file system, and a list here which types are local. The
 //!   table is kept and read again when the kernel says (by `poll`) that it has changed, so that an entry of a mount that
 //!   is gone cannot vouch for a new one that got its id;
 //! - any other: a mount in another namespace (where a client may mount FUSE without any privilege), one that was
-//!   detached, or one of the kernel's internal mounts. The link in `/proc/thread-self/fd` tells some of the latter apart:
-//!   for a file with a path it begins with `/`, and `pipe:[1]`, `socket:[2]` or `anon_inode:[eventfd]` come from the kernel
-//!   alone. A dma-buf's link does begin with `/`, so it is known by what only its driver writes into its fdinfo.
+//!   detached, or one of the kernel's internal mounts. A dma-buf is known by what only its driver writes into its fdinfo.
 //!   What is still unknown then is not known to be local.
 //!
-//! Neither a name nor a path proves anything else: `/memfd:x (deleted)` is what a deleted file of that name on FUSE shows too.
+//! Types that are not on the list, on purpose: `overlay` can have FUSE or the network below it; `xfs` and `bcachefs` take a
+//! lock of the inode to read, which a client can hold as long as it likes by writing to the file from memory that it
+//! never provides.
 //!
-//! Types missing from the list: `overlay` can have FUSE or the network below it. `xfs` takes the lock of the inode to read,
-//! which a client can hold as long as it likes by writing to the file from memory that it never provides.
-//!
-//! See `proc_pid_fdinfo(5)`, `proc_pid_mountinfo(5)`.
+//! See `proc_pid_fd(5)`, `proc_pid_fdinfo(5)`, `proc_pid_mountinfo(5)`.
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read, Seek};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -58,25 +60,41 @@ pub(super) enum Place {
 }
 
 /// File systems whose files can be asked about, read and mapped without waiting for another process.
-const LOCAL: [&str; 17] = [
-    "bcachefs", "btrfs", "devtmpfs", "erofs", "exfat", "ext2", "ext3", "ext4", "f2fs", "iso9660", "jfs",
-    "msdos", "nilfs2", "ramfs", "squashfs", "udf", "vfat",
+const LOCAL: [&str; 16] = [
+    "btrfs", "devtmpfs", "erofs", "exfat", "ext2", "ext3", "ext4", "f2fs", "iso9660", "jfs", "msdos",
+    "nilfs2", "ramfs", "squashfs", "udf", "vfat",
 ];
 
-/// Finds out where `fd`, which is not an `O_PATH` fd, lives.
-pub(super) fn of(fd: BorrowedFd<'_>) -> Place {
-    place(fd).unwrap_or_else(|error| {
+/// Finds out where `fd`, which is not an `O_PATH` fd, lives. `shared_memory`: it has answered `F_GET_SEALS`.
+pub(super) fn of(fd: BorrowedFd<'_>, shared_memory: bool) -> Place {
+    place(fd, shared_memory).unwrap_or_else(|error| {
         // Without /proc nothing is known to be local.
         tracing::warn!(%error, "cannot find out where a file lives");
         Place::Remote { file_system: None }
     })
 }
 
-fn place(fd: BorrowedFd<'_>) -> io::Result<Place> {
-    let info = FdInfo::of(fd)?;
+fn place(fd: BorrowedFd<'_>, shared_memory: bool) -> io::Result<Place> {
+    let link = link(fd)?;
+    if !link.starts_with('/') {
+        return Ok(match link.split_once(':') {
+            Some(("pipe", _)) => Place::Pipe,
+            Some(("socket", _)) => Place::Socket,
+            _ => Place::Other,
+        });
+    }
+    // The fdinfo of memory and of ordinary files is the kernel's own; but this may be a device with a driver's lines.
+    let info = if shared_memory {
+        FdInfo::of(fd.as_raw_fd())?
+    } else {
+        // By its number, since closing a copy could wait as well. Should the number have passed on to another file by the
+        // time a late helper looks, nobody wants its answer any more.
+        let number = fd.as_raw_fd();
+        super::ASKERS.ask(move || FdInfo::of(number)).ok_or(io::ErrorKind::TimedOut)??
+    };
     let kernel = KernelMounts::get();
     if kernel.shmem.contains(&info.mount) {
-        return Ok(Place::Kernel { memfd: link(fd)?.starts_with("/memfd:") });
+        return Ok(Place::Kernel { memfd: link.starts_with("/memfd:") });
     }
     if kernel.hugetlb.contains(&info.mount) {
         return Ok(Place::Kernel { memfd: true });
@@ -89,14 +107,7 @@ fn place(fd: BorrowedFd<'_>) -> io::Result<Place> {
             _ => Place::Remote { file_system: Some(file_system) },
         });
     }
-    let link = link(fd)?;
-    Ok(match link.as_str() {
-        pipe if pipe.starts_with("pipe:[") => Place::Pipe,
-        socket if socket.starts_with("socket:[") => Place::Socket,
-        path if path.starts_with('/') && info.dma_buf => Place::DmaBuf,
-        path if path.starts_with('/') || path.is_empty() => Place::Remote { file_system: None },
-        _ => Place::Other,
-    })
+    Ok(if info.dma_buf { Place::DmaBuf } else { Place::Remote { file_system: None } })
 }
 
 /// Where the kernel says that a file is, or what it calls a file that has no path.
@@ -115,8 +126,8 @@ struct FdInfo {
 }
 
 impl FdInfo {
-    fn of(fd: BorrowedFd<'_>) -> io::Result<FdInfo> {
-        let text = std::fs::read(format!("/proc/thread-self/fdinfo/{}", fd.as_raw_fd()))?;
+    fn of(fd: RawFd) -> io::Result<FdInfo> {
+        let text = std::fs::read(format!("/proc/thread-self/fdinfo/{fd}"))?;
         FdInfo::parse(&String::from_utf8_lossy(&text))
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no mnt_id in fdinfo"))
     }
@@ -142,7 +153,7 @@ impl KernelMounts {
             let mount = |flags| {
                 let fd: OwnedFd =
                     rustix::fs::memfd_create("selkie-probe", flags | MemfdFlags::CLOEXEC).ok()?;
-                FdInfo::of(fd.as_fd()).ok().map(|info| info.mount)
+                FdInfo::of(fd.as_raw_fd()).ok().map(|info| info.mount)
             };
             let huge = huge_page_sizes().into_iter().filter_map(|log2| {
                 // The size as memfd_create(2) encodes it: its logarithm, above bit 26.
@@ -218,6 +229,7 @@ fn parse_mount(line: &str) -> Option<(u64, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::fd::AsFd;
 
     #[test]
     fn reads_fdinfo() {
@@ -248,10 +260,8 @@ mod tests {
         let kernel = KernelMounts::get();
         assert_eq!(kernel.shmem.len(), 1);
         let (reader, _writer) = io::pipe().unwrap();
-        assert_eq!(of(reader.as_fd()), Place::Pipe);
+        assert_eq!(of(reader.as_fd(), false), Place::Pipe);
         let (socket, _peer) = std::os::unix::net::UnixStream::pair().unwrap();
-        assert_eq!(of(socket.as_fd()), Place::Socket);
-        let zero = File::open("/dev/zero").unwrap();
-        assert_eq!(of(zero.as_fd()), Place::Disk { file_system: "devtmpfs".to_owned() });
+        assert_eq!(of(socket.as_fd(), false), Place::Socket);
     }
 }
