@@ -93,9 +93,8 @@ impl Region {
 
     /// Runs `access` with this region armed on this thread. Regions nest in any order, the same one too.
     ///
-    /// `access` may find zeros where a page has vanished; its result is dropped then, and it should not act on what it
-    /// reads before it is known to be good. It must not unwind through anything that the fault would leave half done;
-    /// an unwinding itself is fine.
+    /// `access` may find zeros where a page has vanished; its result is dropped then, so it should not act on what it reads
+    /// before it is known to be good. It may unwind.
     ///
     /// # Errors
     ///
@@ -252,6 +251,104 @@ unsafe fn pass_on(
             type Action = unsafe extern "C" fn(libc::c_int);
             // SAFETY: neither SIG_DFL nor SIG_IGN, so a function, of the type without SA_SIGINFO.
             unsafe { mem::transmute::<libc::sighandler_t, Action>(handler)(signal) };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    /// The regions that are armed on this thread, the innermost first.
+    fn armed() -> Vec<*const Region> {
+        let mut links = Vec::new();
+        let mut link = INNERMOST.get();
+        // SAFETY: as in `absorb`.
+        while let Some(armed) = unsafe { link.as_ref() } {
+            links.push(armed.region);
+            link = armed.outer;
+        }
+        links
+    }
+
+    /// A region that is never touched.
+    fn region() -> Region {
+        // SAFETY: nothing faults in it, so nothing is replaced.
+        unsafe { Region::new(NonNull::dangling(), 4096, Access::Read) }
+    }
+
+    #[test]
+    fn regions_are_armed_while_they_run_and_no_longer() {
+        let (outer, inner) = (region(), region());
+        let seen = outer.run(|| {
+            let nested = inner.run(|| outer.run(armed).unwrap()).unwrap();
+            (nested, armed())
+        });
+        assert_eq!(
+            seen,
+            Ok((vec![&raw const outer, &raw const inner, &raw const outer], vec![&raw const outer]))
+        );
+        let unwound = catch_unwind(AssertUnwindSafe(|| outer.run(|| inner.run(|| panic!("on purpose")))));
+        assert!(unwound.is_err());
+        assert_eq!(armed(), Vec::<*const Region>::new());
+    }
+
+    #[test]
+    fn a_poisoned_region_is_not_accessed() {
+        let region = region();
+        region.fault.store(8, Ordering::Relaxed);
+        assert_eq!(region.run(|| panic!("must not be called")), Err(Fault { offset: 7 }));
+    }
+
+    #[test]
+    fn a_fault_outside_of_what_is_armed_is_left_alone() {
+        let region = region();
+        let start = region.start.addr().get();
+        region
+            .run(|| {
+                for address in [0, start - 1, start + region.len, usize::MAX] {
+                    assert!(!absorb(address));
+                }
+            })
+            .unwrap();
+        assert!(!absorb(start));
+        assert_eq!(region.fault(), None);
+    }
+
+    #[test]
+    #[cfg(not(miri))] // system calls
+    fn absorbing_replaces_the_whole_region_and_keeps_the_first_offset() {
+        let page = rustix::param::page_size();
+        for (access, protection) in
+            [(Access::Read, ProtFlags::READ), (Access::Write, ProtFlags::READ | ProtFlags::WRITE)]
+        {
+            // SAFETY: a new mapping.
+            let start = unsafe {
+                let flags = MapFlags::PRIVATE;
+                let start = rustix::mm::mmap_anonymous(
+                    ptr::null_mut(),
+                    2 * page,
+                    protection | ProtFlags::WRITE,
+                    flags,
+                );
+                NonNull::new(start.unwrap().cast::<u8>()).unwrap()
+            };
+            // SAFETY: two pages, writable.
+            unsafe { ptr::write_bytes(start.as_ptr(), 0xff, 2 * page) };
+            // SAFETY: whole pages of this test alone.
+            let region = unsafe { Region::new(start, 2 * page, access) };
+            let last = start.addr().get() + 2 * page - 1;
+            let result = region.run(|| absorb(last) && absorb(start.addr().get()));
+            assert_eq!(result, Err(Fault { offset: 2 * page - 1 }));
+            // SAFETY: still mapped, and unmapped once.
+            unsafe {
+                assert_eq!((start.read_volatile(), start.add(2 * page - 1).read_volatile()), (0, 0));
+                if access == Access::Write {
+                    start.write_volatile(1);
+                }
+                rustix::mm::munmap(start.as_ptr().cast(), 2 * page).unwrap();
+            }
         }
     }
 }

@@ -93,7 +93,8 @@ impl<S> Mapping<S> {
     /// Reads a range in place: `f` gets its address and length, and may read there until it returns.
     ///
     /// Through the pointer, and only by raw reads: another process may write the memory meanwhile, so a reference
-    /// to it would be undefined behaviour. `f` may see zeros where memory has vanished; its result is dropped then.
+    /// to it would be undefined behaviour. `f` may see zeros where memory has vanished; its result is dropped then. It must
+    /// not give the pointer to a system call, which fails with `EFAULT` there instead of telling the guard.
     ///
     /// # Errors
     ///

@@ -255,6 +255,9 @@ mod tests {
     }
 
     proptest! {
+        // Nothing is written to a file, which Miri would refuse.
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn what_is_shown_can_be_read(bits: u32) {
             let seals = Seals::from_bits_retain(bits);

@@ -21,7 +21,7 @@ mod place;
 mod why;
 
 use std::fmt;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 
 use rustix::fs::{FileType, OFlags};
 
@@ -248,12 +248,4 @@ fn judge(
         Kind::Memfd => Some(Unsealed::ShrinkMissing),
         _ => return Err(Unusable::NoMemory),
     })
-}
-
-/// A question about an fd that anybody may ask: what it is.
-impl Examined {
-    /// As [`examine`], for anything that has an fd.
-    pub fn of(fd: impl AsFd, claimed: u64) -> Examined {
-        examine(fd.as_fd(), claimed)
-    }
 }

@@ -6,11 +6,11 @@ use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
-use std::thread::{self, JoinHandle};
+use std::thread;
 
 const LOOKUP: u32 = 1;
 const GETATTR: u32 = 3;
@@ -23,19 +23,17 @@ const OPENDIR: u32 = 27;
 
 /// A mounted file system with a file of 64 KiB under any name.
 pub struct Fuse {
-    dir: tempfile::TempDir,
+    dir: PathBuf,
     silent: Arc<AtomicBool>,
     /// The requests that came after the owner fell silent.
     pub asked: Receiver<u32>,
-    owner: Option<JoinHandle<()>>,
 }
 
 impl Fuse {
-    /// Mounts it, or says why that cannot be done here.
-    pub fn mount() -> io::Result<Fuse> {
+    /// Mounts it on `dir`, or says why that cannot be done here.
+    pub fn mount(dir: &Path) -> io::Result<Fuse> {
         let device = File::options().read(true).write(true).open("/dev/fuse")?;
-        let dir = tempfile::tempdir()?;
-        let target = CString::new(dir.path().to_str().unwrap()).unwrap();
+        let target = CString::new(dir.to_str().unwrap()).unwrap();
         let (uid, gid) = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
         let options = format!("fd={},rootmode=40000,user_id={uid},group_id={gid}", device.as_raw_fd());
         let options = CString::new(options).unwrap();
@@ -55,7 +53,7 @@ impl Fuse {
         let silent = Arc::new(AtomicBool::new(false));
         let (tell, asked) = channel();
         let quiet = Arc::clone(&silent);
-        let owner = thread::spawn(move || {
+        thread::spawn(move || {
             let mut device = device;
             let mut request = vec![0_u8; 1 << 18];
             // An error means that it was unmounted.
@@ -68,17 +66,12 @@ impl Fuse {
                 }
             }
         });
-        Ok(Fuse { dir, silent, asked, owner: Some(owner) })
-    }
-
-    /// The path of a file in it.
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
+        Ok(Fuse { dir: dir.to_owned(), silent, asked })
     }
 
     /// Opens a file while the owner still answers.
     pub fn open(&self, name: &str) -> File {
-        File::options().read(true).write(true).open(self.path(name)).unwrap()
+        File::options().read(true).write(true).open(self.dir.join(name)).unwrap()
     }
 
     /// From now on nobody answers.
@@ -88,23 +81,15 @@ impl Fuse {
 
     /// Unmounts it lazily: it is in no mount table any more, and its open files go on.
     pub fn detach(&self) {
-        self.unmount(libc::MNT_DETACH);
-    }
-
-    fn unmount(&self, flags: libc::c_int) {
-        let target = CString::new(self.dir.path().to_str().unwrap()).unwrap();
-        // SAFETY: a C string that lives through the call.
-        unsafe { libc::umount2(target.as_ptr(), flags) };
+        unmount(&self.dir);
     }
 }
 
-impl Drop for Fuse {
-    fn drop(&mut self) {
-        // By force: that ends whoever still waits for an answer.
-        self.unmount(libc::MNT_FORCE | libc::MNT_DETACH);
-        self.unmount(libc::MNT_DETACH);
-        drop(self.owner.take());
-    }
+/// Unmounts whatever is mounted on a directory, at once.
+pub fn unmount(dir: &Path) {
+    let target = CString::new(dir.to_str().unwrap()).unwrap();
+    // SAFETY: a C string that lives through the call.
+    unsafe { libc::umount2(target.as_ptr(), libc::MNT_DETACH) };
 }
 
 fn word(message: &[u8], at: usize) -> u32 {

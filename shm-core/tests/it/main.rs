@@ -31,7 +31,7 @@ fn memory(size: usize, seals: Seals) -> OwnedFd {
 }
 
 /// Says that a test cannot run here, and why.
+#[expect(clippy::explicit_write, reason = "what `eprintln!` writes is only shown for a test that fails")]
 fn skip(test: &str, why: impl std::fmt::Display) {
-    // Not `eprintln!`, which is only shown for a test that fails.
     writeln!(std::io::stderr(), "skipped: {test}: {why}").unwrap();
 }

@@ -186,8 +186,8 @@ fn act(kept: &mut Kept, words: &[&str], fd: BorrowedFd<'_>) -> Result<u64, Errno
 }
 
 fn fuse(kept: &mut Kept, words: &[&str]) -> Result<u64, Errno> {
-    if words == ["mount"] {
-        kept.fuse = Some(Fuse::mount().map_err(|error| Errno::from_io_error(&error).unwrap())?);
+    if let ["mount", dir] = words {
+        kept.fuse = Some(Fuse::mount(dir.as_ref()).map_err(|error| Errno::from_io_error(&error).unwrap())?);
         return Ok(0);
     }
     let fuse = kept.fuse.as_ref().unwrap();

@@ -13,13 +13,32 @@ use shm_core::seals::Seals;
 use shm_core::verdict::{self, Examined, Kind, Unsealed, Unusable, Verdict};
 use shm_core::{closer, fdpass};
 
-use crate::fuse::{FLUSH, READ};
+use crate::fuse::{FLUSH, READ, unmount};
 use crate::memory;
 use crate::peer::Peer;
 use crate::skip;
 
+/// A process that owns a FUSE mount; it dies and the mount goes when this is dropped.
+struct Owner {
+    peer: Peer,
+    dir: tempfile::TempDir,
+}
+
+impl Owner {
+    fn tell(&self, request: &str) -> Result<u64, Errno> {
+        self.peer.tell(request)
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        // If it is in our namespace. The directory is removed after that.
+        unmount(self.dir.path());
+    }
+}
+
 /// An owner with a FUSE mount of its own, in our mount namespace or another; `None` where that is not possible.
-fn owner(test: &str, own_namespace: bool) -> Option<Peer> {
+fn owner(test: &str, own_namespace: bool) -> Option<Owner> {
     let root = rustix::process::getuid().is_root();
     let wrappers: &[&[&str]] = match (own_namespace, root) {
         (false, _) => &[&[]],
@@ -28,9 +47,9 @@ fn owner(test: &str, own_namespace: bool) -> Option<Peer> {
     };
     let mut errno = Errno::PERM;
     for wrapper in wrappers {
-        let peer = Peer::start_under(wrapper);
-        match peer.tell("fuse mount") {
-            Ok(_) => return Some(peer),
+        let (peer, dir) = (Peer::start_under(wrapper), tempfile::tempdir().unwrap());
+        match peer.tell(&format!("fuse mount {}", dir.path().display())) {
+            Ok(_) => return Some(Owner { peer, dir }),
             Err(error) => errno = error,
         }
     }
@@ -39,13 +58,13 @@ fn owner(test: &str, own_namespace: bool) -> Option<Peer> {
 }
 
 /// A file of that owner, opened while it still answers.
-fn file(owner: &Peer, name: &str) -> Stranger {
+fn file(owner: &Owner, name: &str) -> Stranger {
     owner.tell(&format!("fuse open {name}")).unwrap();
-    Stranger(Some(owner.fetch()))
+    Stranger(Some(owner.peer.fetch()))
 }
 
 /// Gives the client a view of a file of that owner, and lets go of it while the owner still answers.
-fn view(client: &Peer, owner: &Peer) {
+fn view(client: &Peer, owner: &Owner) {
     let mut source = file(owner, "source");
     client.ask(&source, "view").unwrap();
     drop(source.0.take());
@@ -125,6 +144,40 @@ fn a_mount_of_another_namespace_is_refused_whatever_its_files_are_called() {
     for _ in names {
         assert_eq!(owner.tell("fuse asked"), Ok(FLUSH.into()));
     }
+}
+
+#[test]
+fn a_mount_that_is_gone_does_not_vouch_for_one_that_got_its_number() {
+    let test = "a mount number that is used again";
+    let dir = tempfile::tempdir().unwrap();
+    let path = std::ffi::CString::new(dir.path().to_str().unwrap()).unwrap();
+    // SAFETY: C strings that live through the call.
+    let mounted = unsafe { libc::mount(c"none".as_ptr(), path.as_ptr(), c"ramfs".as_ptr(), 0, ptr::null()) };
+    if mounted != 0 {
+        return skip(test, std::io::Error::last_os_error());
+    }
+    let local =
+        File::options().create_new(true).read(true).write(true).open(dir.path().join("file")).unwrap();
+    local.set_len(4096).unwrap();
+    // A file without seals on a local file system: now the table of mounts is known.
+    let verdict = verdict::examine(local.as_fd(), 4096).verdict;
+    assert_eq!(verdict, Verdict::Unsealed { why: Unsealed::Disk { file_system: "ramfs".to_owned() } });
+    let number = mount_number(&local);
+    drop(local);
+    unmount(dir.path());
+    let Some(owner) = owner(test, false) else { return };
+    let file = file(&owner, "pool");
+    if mount_number(&file) != number {
+        return skip(test, "the kernel has given another number");
+    }
+    owner.tell("fuse silence").unwrap();
+    assert_eq!(verdict::examine(file.as_fd(), 4096), remote(Some("fuse")));
+    assert_eq!(owner.tell("fuse pending"), Ok(0));
+}
+
+fn mount_number(fd: impl AsFd) -> String {
+    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", fd.as_fd().as_raw_fd())).unwrap();
+    info.lines().find(|line| line.starts_with("mnt_id:")).unwrap().to_owned()
 }
 
 #[test]
