@@ -26,6 +26,8 @@ mod seat;
 mod server;
 mod shell;
 pub mod surface;
+#[cfg(test)]
+mod testing;
 mod watchdog;
 
 pub use backend::wayland::HostError;

@@ -160,6 +160,13 @@ impl Compositor {
     ///
     /// [`StartError`], which says what to do.
     pub fn start(config: Config) -> Result<Self, StartError> {
+        Self::build(config, |name| listen(name).map(Some))
+    }
+
+    fn build(
+        config: Config,
+        listen: impl FnOnce(Option<&str>) -> Result<Option<ListeningSocket>, StartError>,
+    ) -> Result<Self, StartError> {
         let size = config.size;
         if !(1..=16384).contains(&size.w) || !(1..=16384).contains(&size.h) {
             return Err(StartError::Size(size.w, size.h));
@@ -182,7 +189,7 @@ impl Compositor {
         handle.set_default_max_buffer_size(config.limits.unread_bytes);
         protocol::advertise(&handle);
         let listener = listen(config.socket.as_deref())?;
-        let name = listener.socket_name().map(OsStr::to_owned).unwrap_or_default();
+        let name = listener.as_ref().and_then(|l| l.socket_name()).map(OsStr::to_owned).unwrap_or_default();
         let backend = open(&config)?;
         let (tx, rx) = channel::channel();
         let screen = match &backend {
@@ -233,26 +240,15 @@ impl Compositor {
         self.remote.clone()
     }
 
-    fn insert_sources(&self, listener: ListeningSocket, asks: Channel<Ask>) -> calloop::Result<()> {
+    fn insert_sources(&self, listener: Option<ListeningSocket>, asks: Channel<Ask>) -> calloop::Result<()> {
         let handle = self.event_loop.handle();
-        let listener = Generic::new(listener, Interest::READ, Mode::Level);
-        handle.insert_source(listener, |_, listener, server: &mut Server| {
-            loop {
-                match listener.accept() {
-                    Ok(Some(stream)) => {
-                        if let Err(e) = server.insert_client(stream, None, None) {
-                            tracing::warn!("cannot take a client in: {e}");
-                        }
-                    }
-                    Ok(None) => break,
-                    Err(e) => {
-                        tracing::warn!("cannot accept a client: {e}");
-                        break;
-                    }
-                }
-            }
-            Ok(PostAction::Continue)
-        })?;
+        if let Some(listener) = listener {
+            let listener = Generic::new(listener, Interest::READ, Mode::Level);
+            handle.insert_source(listener, |_, listener, server: &mut Server| {
+                server.accept(listener);
+                Ok(PostAction::Continue)
+            })?;
+        }
         handle.insert_source(asks, |event, (), server: &mut Server| match event {
             channel::Event::Msg(ask) => server.answer(ask),
             channel::Event::Closed => {}
@@ -279,14 +275,7 @@ impl Compositor {
         self.server.connections.set_baseline();
         // The background, before there is anything else to see.
         self.server.schedule_frame();
-        self.event_loop
-            .run(None, &mut self.server, |server| {
-                server.reap();
-                server.frame_if_due();
-                server.flush();
-                server.backend.flush();
-            })
-            .map_err(RunError::Loop)?;
+        self.event_loop.run(None, &mut self.server, Server::after_events).map_err(RunError::Loop)?;
         let server = &mut self.server;
         let summary = server.summary();
         let finished = server.ledger.finish();
@@ -301,7 +290,34 @@ impl Compositor {
     }
 }
 
+#[cfg(test)]
+impl Compositor {
+    /// One without a socket.
+    pub(crate) fn without_socket(config: Config) -> Result<Self, StartError> {
+        Self::build(config, |_| Ok(None))
+    }
+
+    /// Deals with all that has happened, without waiting for more.
+    pub(crate) fn step(&mut self) {
+        self.event_loop.dispatch(std::time::Duration::ZERO, &mut self.server).expect("the loop works");
+        self.server.after_events();
+    }
+
+    /// What runs.
+    pub(crate) fn server(&mut self) -> &mut Server {
+        &mut self.server
+    }
+}
+
 impl Server {
+    /// To be called whenever the loop has no events left.
+    fn after_events(&mut self) {
+        self.reap();
+        self.frame_if_due();
+        self.flush();
+        self.backend.flush();
+    }
+
     /// Ends the compositor because of `error`.
     pub fn fail(&mut self, error: RunError) {
         self.failure.get_or_insert(error);
@@ -314,6 +330,24 @@ impl Server {
             self.ended = why;
         }
         self.stop.stop();
+    }
+
+    /// Takes in all clients that wait at the socket.
+    fn accept(&mut self, listener: &ListeningSocket) {
+        loop {
+            match listener.accept() {
+                Ok(Some(stream)) => {
+                    if let Err(e) = self.insert_client(stream, None, None) {
+                        tracing::warn!("cannot take a client in: {e}");
+                    }
+                }
+                Ok(None) => break,
+                Err(e) => {
+                    tracing::warn!("cannot accept a client: {e}");
+                    break;
+                }
+            }
+        }
     }
 
     fn answer(&mut self, ask: Ask) {

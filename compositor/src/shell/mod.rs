@@ -11,6 +11,8 @@ mod placement;
 mod popup;
 mod positioner;
 mod stack;
+#[cfg(test)]
+mod tests;
 mod window;
 
 use std::collections::HashMap;

@@ -1,0 +1,5 @@
+//! xdg_shell as a client sees it.
+
+mod errors;
+mod popups;
+mod windows;

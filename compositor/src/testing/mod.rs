@@ -1,0 +1,98 @@
+//! A compositor and its clients in one thread, driven by hand: no threads, no sleeps, no socket in
+//! the file system. What a client asked for has happened, and what it was told has arrived, when
+//! [`Fixture::roundtrip`] returns.
+
+mod client;
+
+pub(crate) use client::{Client, Window};
+
+use std::os::unix::net::UnixStream;
+
+use crate::buffer::Policy;
+use crate::config::{BackendKind, Config};
+use crate::geometry::Size;
+use crate::run::Compositor;
+use crate::server::Server;
+
+/// More turns than any test needs; a client that has not heard back then never will.
+const PATIENCE: usize = 1000;
+
+/// A headless compositor that shows a frame as soon as something changed.
+pub(crate) struct Fixture {
+    compositor: Compositor,
+}
+
+impl Fixture {
+    /// A compositor with an output of 300x200 pixels.
+    pub fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    /// The same, after `change` to what it is asked to be.
+    pub fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = Config {
+            backend: BackendKind::Headless,
+            size: Size::new(300, 200),
+            refresh_hz: 0,
+            ..Config::default()
+        };
+        // Tests that run beside this one in the same process have fds of their own.
+        config.limits.stray_fds = u64::MAX;
+        change(&mut config);
+        Self { compositor: Compositor::without_socket(config).expect("a headless compositor starts") }
+    }
+
+    /// What runs.
+    pub fn server(&mut self) -> &mut Server {
+        self.compositor.server()
+    }
+
+    /// A client that has bound every global that it knows.
+    pub fn connect(&mut self) -> Client {
+        let (ours, theirs) = UnixStream::pair().expect("sockets");
+        let inserted = self.server().insert_client(theirs, Some("test".into()), Some(Policy::Enforce));
+        inserted.expect("the client is taken in");
+        let key = self.server().last_id;
+        let mut client = Client::new(ours, key);
+        self.roundtrip(&mut client);
+        client.bind();
+        self.roundtrip(&mut client);
+        client
+    }
+
+    /// Has the compositor deal with everything that the client sent, and the client with the answers.
+    pub fn roundtrip(&mut self, client: &mut Client) {
+        let goal = client.sync();
+        for _ in 0..PATIENCE {
+            client.flush();
+            self.compositor.step();
+            client.dispatch();
+            if client.synced() >= goal || client.error().is_some() {
+                return;
+            }
+        }
+        panic!("the compositor does not answer");
+    }
+
+    /// The interface and code of the error that ends the client.
+    pub fn error(&mut self, client: &mut Client) -> (String, u32) {
+        self.roundtrip(client);
+        client.error().expect("the client is ended with an error")
+    }
+
+    /// A pixel of the last frame, 0xRRGGBB.
+    pub fn pixel(&mut self, x: usize, y: usize) -> u32 {
+        self.compositor.step();
+        let server = self.server();
+        let width = server.output.size().w as usize;
+        server.backend.last_frame(|p| p[y * width + x] & 0xff_ffff).expect("a frame was shown")
+    }
+
+    /// The corner of a window's or popup's geometry on the output.
+    pub fn corner(&mut self, window: &Window) -> (i32, i32) {
+        let id = window.id(self.server());
+        let server = self.server();
+        let at = server.shell.corner(&server.surfaces, &server.output, id).expect("it is somewhere");
+        (at.x, at.y)
+    }
+}
