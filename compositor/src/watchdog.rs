@@ -10,7 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::{self, Thread};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A turn that is seen in progress at two looks in a row has taken longer than this. A client is
 /// served within a second even while another one has to be cut off.
@@ -72,7 +72,7 @@ impl Shared {
                 thread::park();
                 continue;
             }
-            thread::park_timeout(LOOK_EVERY);
+            self.wait();
             let now = self.turn.load(Ordering::SeqCst);
             if now == seen && now.is_multiple_of(2) {
                 // Nothing since the last look. A turn that begins right now sees the flag and wakes us.
@@ -84,6 +84,18 @@ impl Shared {
                 self.end_turn();
             }
             seen = now;
+        }
+    }
+
+    /// Waits for the next look. Being woken does not make that come sooner: a turn that was only
+    /// just seen to begin must not be taken for a long one.
+    fn wait(&self) {
+        let next = Instant::now() + LOOK_EVERY;
+        while let Some(rest) = next.checked_duration_since(Instant::now())
+            && !rest.is_zero()
+            && !self.stop.load(Ordering::SeqCst)
+        {
+            thread::park_timeout(rest);
         }
     }
 
