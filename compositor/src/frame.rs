@@ -119,6 +119,8 @@ impl Server {
 
     fn frame(&mut self) {
         self.frames.due = false;
+        // What changed may have changed what is under the pointer.
+        self.seat_refresh();
         self.build_scene();
         let surfaces = &self.surfaces;
         let scale = self.output.scale();

@@ -37,3 +37,4 @@ pub use error::{Culprit, ProtocolError};
 pub use ledger::ClientRecord;
 pub use report::ReportError;
 pub use run::{Compositor, Ended, Remote, RunError, StartError, Summary};
+pub use seat::{Axis, AxisSource, InputEvent, KeymapError};

@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
@@ -23,7 +24,7 @@ use crate::pictures::Pictures;
 use crate::protocol::{self, output::OutputState};
 use crate::report::{Report, ReportError};
 use crate::scene::Scene;
-use crate::seat::Seat;
+use crate::seat::{InputEvent, KeymapError, Seat};
 use crate::server::Server;
 use crate::shell::Shell;
 use crate::surface::Surfaces;
@@ -65,6 +66,9 @@ pub enum StartError {
     /// There is no compositor to open a window in.
     #[error(transparent)]
     Host(#[from] HostError),
+    /// There is no keymap to give to clients.
+    #[error("cannot prepare the keyboard")]
+    Keymap(#[from] KeymapError),
     /// Something the system has to give could not be had.
     #[error("cannot start the event loop")]
     Loop(#[source] io::Error),
@@ -122,6 +126,8 @@ pub struct Remote(Sender<Ask>);
 enum Ask {
     Stop,
     Adopt { stream: UnixStream, label: String, policy: Policy },
+    Input(InputEvent),
+    Keymap(OwnedFd, u32),
     Summary(std::sync::mpsc::Sender<Summary>),
 }
 
@@ -135,6 +141,16 @@ impl Remote {
     /// Takes in a client that is connected by `stream`, under a policy and a name of its own.
     pub fn insert_client(&self, stream: UnixStream, label: impl Into<String>, policy: Policy) {
         let _ = self.0.send(Ask::Adopt { stream, label: label.into(), policy });
+    }
+
+    /// Has it deal with something that a person did, as if a device had reported it.
+    pub fn input(&self, event: InputEvent) {
+        let _ = self.0.send(Ask::Input(event));
+    }
+
+    /// Has it use another keymap: `size` bytes of `fd`, as `wl_keyboard.keymap` gives one to clients.
+    pub fn input_keymap(&self, fd: OwnedFd, size: u32) {
+        let _ = self.0.send(Ask::Keymap(fd, size));
     }
 
     /// What it would say if it ended now; `None` if it has ended.
@@ -205,7 +221,7 @@ impl Compositor {
             surfaces: Surfaces::default(),
             regions: Default::default(),
             shell: Shell::new(&handle),
-            seat: Seat::new(&handle),
+            seat: Seat::new(&handle)?,
             output: OutputState::new(screen.size, screen.scale, screen.refresh_mhz),
             frames: Frames::default(),
             scene: Scene::default(),
@@ -358,6 +374,8 @@ impl Server {
                     tracing::warn!("cannot take a client in: {e}");
                 }
             }
+            Ask::Input(event) => self.input(event),
+            Ask::Keymap(fd, size) => self.input_keymap(fd, size),
             Ask::Summary(reply) => {
                 // Whoever asked may have lost interest.
                 let _ = reply.send(self.summary());

@@ -1,9 +1,11 @@
 //! One file per global: requests are decoded and checked here, and the rooms do the rest.
 
 pub(crate) mod compositor;
+pub(crate) mod data_device;
 pub(crate) mod ledger;
 pub(crate) mod output;
 pub(crate) mod presentation;
+pub(crate) mod seat;
 pub(crate) mod shm;
 pub(crate) mod subcompositor;
 pub(crate) mod surface;

@@ -51,20 +51,32 @@ impl Anchor {
 
 impl Server {
     /// The window's rectangle, if the user may drag it now.
-    fn draggable(&self, id: SurfaceId, serial: u32) -> Option<Rect> {
+    fn draggable(&self, id: SurfaceId) -> Option<Rect> {
         let window = self.shell.window(id)?;
         let may = self.shell.is_mapped(id)
             && self.shell.grab.is_none()
             && window.wants.floats()
-            && window.now.floats()
-            && self.seat_valid_grab_serial(id, serial);
+            && window.now.floats();
         let corner = self.shell.corner(&self.surfaces, &self.output, id).filter(|_| may)?;
         Some(Rect::at(corner, self.shell.geometry(&self.surfaces, id).size()))
     }
 
     /// `xdg_toplevel.move`; ignored unless the serial is that of a press on the window.
     pub fn shell_begin_move(&mut self, id: SurfaceId, serial: u32) {
-        let Some(rect) = self.draggable(id, serial) else { return };
+        if self.seat_implicit_grab(id, serial) {
+            self.begin_move(id);
+        }
+    }
+
+    /// The user moves the window that `surface` is part of, whether or not its client knows how.
+    pub fn shell_user_moves(&mut self, surface: SurfaceId) {
+        if let Some(window) = self.shell.window_of(&self.surfaces, surface) {
+            self.begin_move(window);
+        }
+    }
+
+    fn begin_move(&mut self, id: SurfaceId) {
+        let Some(rect) = self.draggable(id) else { return };
         let from = self.seat_pointer_position();
         self.shell.grab = Some(Grab { window: id, from, what: What::Move { at: rect.origin() } });
         self.seat_refresh();
@@ -72,7 +84,24 @@ impl Server {
 
     /// `xdg_toplevel.resize`; ignored unless the serial is that of a press on the window.
     pub fn shell_begin_resize(&mut self, id: SurfaceId, serial: u32, edges: Sides) {
-        let Some(rect) = self.draggable(id, serial).filter(|_| edges != Sides::default()) else { return };
+        if self.seat_implicit_grab(id, serial) {
+            self.begin_resize(id, edges);
+        }
+    }
+
+    /// The user resizes the window that `surface` is part of, by the corner that is nearest to the pointer.
+    pub fn shell_user_resizes(&mut self, surface: SurfaceId) {
+        let window = self.shell.window_of(&self.surfaces, surface);
+        let Some((id, rect)) = window.and_then(|id| Some((id, self.draggable(id)?))) else { return };
+        let (x, y) = self.seat_pointer_position();
+        let side = |at: f64, start: i32, len: i32| {
+            if at < f64::from(start) + f64::from(len) / 2.0 { -1 } else { 1 }
+        };
+        self.begin_resize(id, Sides { x: side(x, rect.x, rect.w), y: side(y, rect.y, rect.h) });
+    }
+
+    fn begin_resize(&mut self, id: SurfaceId, edges: Sides) {
+        let Some(rect) = self.draggable(id).filter(|_| edges != Sides::default()) else { return };
         let anchor = Anchor { edges, rect };
         let from = self.seat_pointer_position();
         self.shell.grab = Some(Grab { window: id, from, what: What::Resize(anchor) });

@@ -7,7 +7,7 @@ use crate::surface::{Surface, SurfaceId, Surfaces};
 
 impl Shell {
     /// The mapped window that a surface is part of, as a subsurface or in a popup.
-    pub(super) fn window_of(&self, surfaces: &Surfaces, surface: SurfaceId) -> Option<SurfaceId> {
+    pub fn window_of(&self, surfaces: &Surfaces, surface: SurfaceId) -> Option<SurfaceId> {
         self.lineage(surfaces.root(surface))
             .find(|s| self.window(*s).is_some())
             .filter(|w| self.is_mapped(*w))

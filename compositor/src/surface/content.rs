@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Attach, Current, Damage, Pending};
 use crate::buffer::{Buffer, BufferUse, Shadow};
-use crate::geometry::{Rect, RectF, Region, Size, clamp};
+use crate::geometry::{Point, Rect, RectF, Region, Size, clamp};
 
 /// A state that cannot be applied.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
@@ -32,6 +32,8 @@ pub struct Applied {
     pub resized: bool,
     /// Memory under policy `copy` ended before its buffer did.
     pub cut_off: bool,
+    /// How much the content's top left corner moved, in surface-local units.
+    pub offset: Point,
 }
 
 impl Current {
@@ -92,7 +94,7 @@ impl Current {
             self.input = input;
         }
         self.size = size;
-        let mut applied = Applied::default();
+        let mut applied = Applied { offset: std::mem::take(&mut pending.offset), ..Applied::default() };
         match pending.attach.take() {
             Some(Attach::Buffer(buffer)) => {
                 self.buffer_size = buffer.size();
