@@ -1,11 +1,14 @@
 //! From a scene to a screen. Each backend decides per element which path its memory takes.
 
 mod headless;
+mod host_input;
 mod nested;
 pub(crate) mod wayland;
 
 pub(crate) use headless::Headless;
 pub(crate) use nested::Nested;
+
+use host_input::Scroll;
 
 use wayland::Host;
 
@@ -91,6 +94,14 @@ impl Backend {
         match self {
             Backend::Headless(_) => None,
             Backend::Wayland(b) => Some(&mut b.host),
+        }
+    }
+
+    /// Scrolling that a host has told in parts.
+    fn scroll(&mut self) -> Option<&mut Scroll> {
+        match self {
+            Backend::Headless(_) => None,
+            Backend::Wayland(b) => Some(&mut b.scroll),
         }
     }
 

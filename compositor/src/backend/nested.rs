@@ -5,6 +5,7 @@
 
 use selkie_protocols::upstream::wp::presentation_time::server::wp_presentation_feedback::Kind;
 
+use super::host_input::Scroll;
 use super::wayland::{Drawing, Host, HostCursor, HostEvent};
 use crate::clock;
 use crate::frame::{Presented, Showing};
@@ -20,6 +21,7 @@ pub(crate) struct Nested {
     renderer: PixmanRenderer,
     /// For who wants to see the last frame.
     picture: Vec<u32>,
+    pub scroll: Scroll,
 }
 
 impl Nested {
@@ -27,7 +29,7 @@ impl Nested {
     pub fn new(mut host: Host) -> Self {
         // Cursors are part of the picture.
         host.set_cursor(HostCursor::Hidden);
-        Self { host, renderer: PixmanRenderer::new(), picture: Vec::new() }
+        Self { host, renderer: PixmanRenderer::new(), picture: Vec::new(), scroll: Scroll::default() }
     }
 
     /// The screen, in words.
@@ -101,7 +103,8 @@ impl Server {
             HostEvent::Discarded { frame } => self.discarded(frame),
             HostEvent::Closed => self.end(Ended::Closed),
             HostEvent::Lost(error) => self.fail(error.into()),
-            HostEvent::Pointer(_) | HostEvent::Keyboard(_) => {}
+            HostEvent::Pointer(pointer) => self.host_pointer(pointer),
+            HostEvent::Keyboard(keyboard) => self.host_keyboard(keyboard),
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::clock;
 use crate::server::Server;
 use crate::surface::SurfaceId;
 
-/// Repeats per second of a key that is held, and milliseconds before the first.
+/// The repetition of keys that are held, as long as no host says otherwise.
 const REPEAT: (i32, i32) = (25, 600);
 
 /// xkb counts keys from 8, as X11 did.
@@ -25,6 +25,8 @@ const MAX_DOWN: usize = 256;
 /// The keyboard's state.
 pub(crate) struct Keyboard {
     keymap: Keymap,
+    /// Repeats per second of a key that is held (0: none), and milliseconds before the first.
+    repeat: (i32, i32),
     /// The keys that are down, evdev codes.
     down: Vec<u32>,
     /// The modifiers as clients were told: depressed, latched, locked, group.
@@ -44,6 +46,7 @@ impl Keyboard {
     pub fn new() -> Result<Self, KeymapError> {
         Ok(Self {
             keymap: Keymap::ours()?,
+            repeat: REPEAT,
             down: Vec::new(),
             told: [0; 4],
             mirrored: false,
@@ -118,6 +121,20 @@ impl Server {
             keyboard.keymap(wl_keyboard::KeymapFormat::XkbV1, fd, size);
         }
         self.tell_modifiers();
+    }
+
+    /// Takes over how a host's keys repeat: times per second (0: not at all), and milliseconds
+    /// before the first time. A host that names negative ones is not listened to.
+    pub fn input_repeat(&mut self, rate: i32, delay: i32) {
+        if rate < 0 || delay < 0 {
+            return;
+        }
+        self.seat.keyboard.repeat = (rate, delay);
+        for keyboard in self.seat.clients.values().flat_map(|c| &c.keyboards) {
+            if keyboard.version() >= 4 {
+                keyboard.repeat_info(rate, delay);
+            }
+        }
     }
 
     pub(super) fn keyboard_key(&mut self, key: u32, pressed: bool, time_us: u64) {
@@ -217,7 +234,8 @@ impl Server {
         let keymap = &self.seat.keyboard.keymap;
         resource.keymap(wl_keyboard::KeymapFormat::XkbV1, keymap.fd(), keymap.size());
         if resource.version() >= 4 {
-            resource.repeat_info(REPEAT.0, REPEAT.1);
+            let (rate, delay) = self.seat.keyboard.repeat;
+            resource.repeat_info(rate, delay);
         }
         if self.seat.keyboard.focus.is_some_and(|(_, c)| c == client) {
             let serial = self.seat.serials.issue(client, Event::Other);
