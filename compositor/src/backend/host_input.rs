@@ -55,12 +55,12 @@ impl Server {
     pub(super) fn host_pointer(&mut self, event: Pointer) {
         let now = || crate::clock::now_us();
         match event {
-            Pointer::Enter { x, y, .. } => self.input(InputEvent::PointerMotion { x, y, time_us: now() }),
-            Pointer::Leave { .. } => self.input(InputEvent::PointerLeave),
+            Pointer::Enter { x, y } => self.input(InputEvent::PointerMotion { x, y, time_us: now() }),
+            Pointer::Leave => self.input(InputEvent::PointerLeave),
             Pointer::Motion { time, x, y } => {
                 self.input(InputEvent::PointerMotion { x, y, time_us: micros(time) });
             }
-            Pointer::Button { time, button, pressed, .. } => {
+            Pointer::Button { time, button, pressed } => {
                 self.input(InputEvent::PointerButton { button, pressed, time_us: micros(time) });
             }
             Pointer::Frame => {
@@ -85,12 +85,12 @@ impl Server {
             }
             // Without a keymap of the host's, ours stays.
             Keyboard::Keymap { .. } => {}
-            Keyboard::Enter { keys, .. } => self.input(InputEvent::KeyboardEnter(keys)),
-            Keyboard::Leave { .. } | Keyboard::Gone => self.input(InputEvent::KeyboardLeave),
-            Keyboard::Key { time, key, pressed, .. } => {
+            Keyboard::Enter { keys } => self.input(InputEvent::KeyboardEnter(keys)),
+            Keyboard::Leave | Keyboard::Gone => self.input(InputEvent::KeyboardLeave),
+            Keyboard::Key { time, key, pressed } => {
                 self.input(InputEvent::Key { key, pressed, time_us: micros(time) });
             }
-            Keyboard::Modifiers { depressed, latched, locked, group, .. } => {
+            Keyboard::Modifiers { depressed, latched, locked, group } => {
                 self.input(InputEvent::Modifiers { depressed, latched, locked, group });
             }
             Keyboard::RepeatInfo { rate, delay } => self.input_repeat(rate, delay),
@@ -109,7 +109,7 @@ fn scrolled(scroll: &mut Scroll, part: Pointer) {
             scroll.part(axis, None, |a| a.inverted = inverted);
         }
         Pointer::Enter { .. }
-        | Pointer::Leave { .. }
+        | Pointer::Leave
         | Pointer::Motion { .. }
         | Pointer::Button { .. }
         | Pointer::Frame => {}

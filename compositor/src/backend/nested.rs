@@ -6,7 +6,7 @@
 use selkie_protocols::upstream::wp::presentation_time::server::wp_presentation_feedback::Kind;
 
 use super::host_input::Scroll;
-use super::wayland::{Drawing, Host, HostCursor, HostEvent};
+use super::wayland::{Drawing, Host, HostEvent};
 use crate::clock;
 use crate::frame::{Presented, Showing};
 use crate::geometry::{Region, Size};
@@ -26,9 +26,7 @@ pub(crate) struct Nested {
 
 impl Nested {
     /// The screen that `host` has given us.
-    pub fn new(mut host: Host) -> Self {
-        // Cursors are part of the picture.
-        host.set_cursor(HostCursor::Hidden);
+    pub fn new(host: Host) -> Self {
         Self { host, renderer: PixmanRenderer::new(), picture: Vec::new(), scroll: Scroll::default() }
     }
 

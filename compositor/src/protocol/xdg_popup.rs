@@ -26,12 +26,10 @@ impl Requests<XdgPopup> for PopupData {
                 let positioner = complete(&positioner).map_err(|e| e.on(&base))?;
                 ctx.server.popup_reposition(id, positioner, token);
             }
-            Request::Destroy => {
-                if ctx.server.shell.has_popups(id) {
-                    let message = "a popup destroyed before the popups that it is the parent of";
-                    let error = ProtocolError::new(xdg_wm_base::Error::NotTheTopmostPopup, message);
-                    return Err(error.on(&base));
-                }
+            Request::Destroy if ctx.server.shell.has_popups(id) => {
+                let message = "a popup destroyed before the popups that it is the parent of";
+                let error = ProtocolError::new(xdg_wm_base::Error::NotTheTopmostPopup, message);
+                return Err(error.on(&base));
             }
             _ => {}
         }

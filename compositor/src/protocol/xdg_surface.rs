@@ -72,11 +72,9 @@ impl Requests<XdgSurface> for XdgSurfaceData {
                 }
                 ctx.server.acked(id);
             }
-            Request::Destroy => {
-                if ctx.server.role_object_alive(id) {
-                    let message = format!("{} destroyed before its xdg_toplevel or xdg_popup", object.id());
-                    return Err(ProtocolError::new(Error::DefunctRoleObject, message));
-                }
+            Request::Destroy if ctx.server.role_object_alive(id) => {
+                let message = format!("{} destroyed before its xdg_toplevel or xdg_popup", object.id());
+                return Err(ProtocolError::new(Error::DefunctRoleObject, message));
             }
             _ => {}
         }

@@ -48,11 +48,9 @@ impl Requests<XdgWmBase> for BaseData {
                 ctx.server.shell.insert(number, Entry::new(xdg, object.clone()));
             }
             Request::Pong { serial } => ctx.server.pong(object, serial),
-            Request::Destroy => {
-                if ctx.server.shell.is_base_of_any(object) {
-                    let message = "destroyed before its xdg_surfaces were";
-                    return Err(ProtocolError::new(Error::DefunctSurfaces, message));
-                }
+            Request::Destroy if ctx.server.shell.is_base_of_any(object) => {
+                let message = "destroyed before its xdg_surfaces were";
+                return Err(ProtocolError::new(Error::DefunctSurfaces, message));
             }
             _ => {}
         }

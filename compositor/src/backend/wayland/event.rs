@@ -57,23 +57,18 @@ pub(crate) struct PresentedAt {
     pub flags: u32,
 }
 
-/// `wl_pointer`. Serials are the host's.
+/// `wl_pointer`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Pointer {
     /// It came in, at that place in pixels of the output.
     Enter {
-        /// The host's serial.
-        serial: u32,
         /// Pixels from the left edge.
         x: f64,
         /// Pixels from the top edge.
         y: f64,
     },
     /// It left.
-    Leave {
-        /// The host's serial.
-        serial: u32,
-    },
+    Leave,
     /// It moved to that place in pixels of the output.
     Motion {
         /// Milliseconds of some clock.
@@ -85,8 +80,6 @@ pub(crate) enum Pointer {
     },
     /// A button went down or up.
     Button {
-        /// The host's serial.
-        serial: u32,
         /// Milliseconds of some clock.
         time: u32,
         /// A code of linux/input-event-codes.h.
@@ -131,7 +124,7 @@ pub(crate) enum Pointer {
     Frame,
 }
 
-/// `wl_keyboard`. Serials are the host's.
+/// `wl_keyboard`.
 #[derive(Debug)]
 pub(crate) enum Keyboard {
     /// The meaning of the keys, to be passed on as it is.
@@ -145,20 +138,13 @@ pub(crate) enum Keyboard {
     },
     /// Keys go to our window now.
     Enter {
-        /// The host's serial.
-        serial: u32,
         /// Codes of the keys that are down.
         keys: Vec<u32>,
     },
     /// Keys go elsewhere now.
-    Leave {
-        /// The host's serial.
-        serial: u32,
-    },
+    Leave,
     /// A key went down or up.
     Key {
-        /// The host's serial.
-        serial: u32,
         /// Milliseconds of some clock.
         time: u32,
         /// A code of linux/input-event-codes.h.
@@ -168,8 +154,6 @@ pub(crate) enum Keyboard {
     },
     /// Modifiers changed.
     Modifiers {
-        /// The host's serial.
-        serial: u32,
         /// Held down.
         depressed: u32,
         /// Until the next key.

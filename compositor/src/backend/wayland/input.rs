@@ -8,69 +8,33 @@ use smithay_client_toolkit::registry::RegistryHandler;
 use wayland_client::protocol::{wl_keyboard, wl_pointer, wl_seat};
 use wayland_client::{Connection, Proxy, QueueHandle, WEnum};
 
-use selkie_protocols::upstream::wp::cursor_shape::v1::client::{
-    wp_cursor_shape_device_v1::{self, WpCursorShapeDeviceV1},
-    wp_cursor_shape_manager_v1::WpCursorShapeManagerV1,
-};
-
+use super::Host;
 use super::event::{HostEvent, Keyboard, Pointer};
-use super::{Host, Silent};
 
 /// The newest wl_seat that this understands.
 pub(super) const SEAT_VERSION: u32 = 9;
 
-/// What the host's pointer looks like over our window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum HostCursor {
-    /// Nothing: the picture has a cursor of its own.
-    #[default]
-    Hidden,
-    /// The host's ordinary arrow; hidden where the host does not offer that.
-    Default,
-}
-
 /// The host's seat, or none.
 #[derive(Default)]
 pub(super) struct Input {
-    shapes: Option<WpCursorShapeManagerV1>,
     /// The first seat; hosts with several have one that matters.
     seat: Option<(u32, wl_seat::WlSeat)>,
     pointer: Option<wl_pointer::WlPointer>,
-    shape: Option<WpCursorShapeDeviceV1>,
     keyboard: Option<wl_keyboard::WlKeyboard>,
-    cursor: HostCursor,
     /// The serial of the pointer's entering, while it is in our window.
     entered: Option<u32>,
 }
 
 impl Input {
-    /// No seat yet.
-    pub fn new(shapes: Option<WpCursorShapeManagerV1>) -> Self {
-        Self { shapes, ..Self::default() }
-    }
-
-    pub fn set_cursor(&mut self, cursor: HostCursor) {
-        if self.cursor != cursor {
-            self.cursor = cursor;
-            self.show_cursor();
-        }
-    }
-
-    fn show_cursor(&self) {
-        let (Some(pointer), Some(serial)) = (&self.pointer, self.entered) else { return };
-        match (self.cursor, &self.shape) {
-            (HostCursor::Default, Some(device)) => {
-                device.set_shape(serial, wp_cursor_shape_device_v1::Shape::Default);
-            }
-            _ => pointer.set_cursor(serial, None, 0, 0),
+    /// Hides the host's pointer: the picture has a cursor of its own.
+    fn hide_cursor(&self) {
+        if let (Some(pointer), Some(serial)) = (&self.pointer, self.entered) {
+            pointer.set_cursor(serial, None, 0, 0);
         }
     }
 
     fn drop_pointer(&mut self) {
         self.entered = None;
-        if let Some(shape) = self.shape.take() {
-            shape.destroy();
-        }
         if let Some(pointer) = self.pointer.take()
             && pointer.version() >= 3
         {
@@ -132,8 +96,8 @@ impl RegistryHandler<Host> for Seats {
 
 impl Host {
     fn lose_pointer(&mut self) {
-        if let Some(serial) = self.input.entered.take() {
-            self.tell_pointer(Pointer::Leave { serial });
+        if self.input.entered.take().is_some() {
+            self.tell_pointer(Pointer::Leave);
             self.tell_pointer(Pointer::Frame);
         }
         self.input.drop_pointer();
@@ -168,10 +132,7 @@ impl Dispatch2<wl_seat::WlSeat, Host> for Seats {
         let wl_seat::Event::Capabilities { capabilities: WEnum::Value(has) } = event else { return };
         match (has.contains(wl_seat::Capability::Pointer), host.input.pointer.is_some()) {
             (true, false) => {
-                let pointer = seat.get_pointer(queue, Seats);
-                let shapes = host.input.shapes.as_ref();
-                host.input.shape = shapes.map(|s| s.get_pointer(&pointer, queue, Silent));
-                host.input.pointer = Some(pointer);
+                host.input.pointer = Some(seat.get_pointer(queue, Seats));
             }
             (false, true) => host.lose_pointer(),
             _ => {}
@@ -198,21 +159,21 @@ impl Dispatch2<wl_pointer::WlPointer, Host> for Seats {
             Event::Enter { serial, surface_x, surface_y, .. } => {
                 host.input.entered = Some(serial);
                 // Until it is told, what the pointer looks like is undefined.
-                host.input.show_cursor();
+                host.input.hide_cursor();
                 let (x, y) = host.in_pixels(surface_x, surface_y);
-                Pointer::Enter { serial, x, y }
+                Pointer::Enter { x, y }
             }
-            Event::Leave { serial, .. } => {
+            Event::Leave { .. } => {
                 host.input.entered = None;
-                Pointer::Leave { serial }
+                Pointer::Leave
             }
             Event::Motion { time, surface_x, surface_y } => {
                 let (x, y) = host.in_pixels(surface_x, surface_y);
                 Pointer::Motion { time, x, y }
             }
-            Event::Button { serial, time, button, state: WEnum::Value(state) } => {
+            Event::Button { time, button, state: WEnum::Value(state), .. } => {
                 let pressed = state == wl_pointer::ButtonState::Pressed;
-                Pointer::Button { serial, time, button, pressed }
+                Pointer::Button { time, button, pressed }
             }
             Event::Axis { time, axis: WEnum::Value(axis), value } => Pointer::Axis { time, axis, value },
             Event::AxisSource { axis_source: WEnum::Value(source) } => Pointer::AxisSource(source),
@@ -249,17 +210,16 @@ impl Dispatch2<wl_keyboard::WlKeyboard, Host> for Seats {
         use wl_keyboard::Event;
         let event = match event {
             Event::Keymap { format: WEnum::Value(format), fd, size } => Keyboard::Keymap { format, fd, size },
-            Event::Enter { serial, keys, .. } => {
+            Event::Enter { keys, .. } => {
                 let keys = keys.chunks_exact(4).map(|k| u32::from_ne_bytes([k[0], k[1], k[2], k[3]]));
-                Keyboard::Enter { serial, keys: keys.collect() }
+                Keyboard::Enter { keys: keys.collect() }
             }
-            Event::Leave { serial, .. } => Keyboard::Leave { serial },
-            Event::Key { serial, time, key, state: WEnum::Value(state) } => {
-                Keyboard::Key { serial, time, key, pressed: state == wl_keyboard::KeyState::Pressed }
+            Event::Leave { .. } => Keyboard::Leave,
+            Event::Key { time, key, state: WEnum::Value(state), .. } => {
+                Keyboard::Key { time, key, pressed: state == wl_keyboard::KeyState::Pressed }
             }
-            Event::Modifiers { serial, mods_depressed, mods_latched, mods_locked, group } => {
+            Event::Modifiers { mods_depressed, mods_latched, mods_locked, group, .. } => {
                 Keyboard::Modifiers {
-                    serial,
                     depressed: mods_depressed,
                     latched: mods_latched,
                     locked: mods_locked,

@@ -35,8 +35,7 @@ use wayland_client::{ConnectError, Connection, DispatchError, EventQueue, Proxy,
 
 use selkie_protocols::upstream::wp::presentation_time::client::wp_presentation::WpPresentation;
 
-pub(crate) use event::{HostEvent, Keyboard, Pointer, PresentedAt, Screen};
-pub(crate) use input::HostCursor;
+pub(crate) use event::{HostEvent, Keyboard, Pointer, Screen};
 pub(crate) use swapchain::Drawing;
 
 use crate::geometry::{Region, Size};
@@ -159,14 +158,13 @@ impl Host {
         window.set_title("selkie");
         window.set_app_id("selkie");
         window.commit();
-        let shapes = globals.bind(&handle, 1..=1, Silent).ok();
         let mut host = Host {
             registry: RegistryState::new(&globals),
             outputs: OutputState::new(&globals, &handle),
             presentation: globals.bind(&handle, 1..=1, Clock).ok(),
             window,
             _shell: shell,
-            input: Input::new(shapes),
+            input: Input::default(),
             swapchain: Swapchain::new(shm, handle.clone()),
             events: VecDeque::new(),
             on: Vec::new(),
@@ -259,11 +257,6 @@ impl Host {
     /// Whether the host tells when frames turn to light; else there is only [`HostEvent::FrameDone`].
     pub fn has_presentation(&self) -> bool {
         self.presentation.is_some()
-    }
-
-    /// Shows or hides the host's pointer over our window.
-    pub fn set_cursor(&mut self, cursor: HostCursor) {
-        self.input.set_cursor(cursor);
     }
 
     /// Copies what was presented last into `pixels` (XRGB8888, rows without padding) and returns its size; `None`

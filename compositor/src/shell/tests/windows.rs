@@ -1,7 +1,5 @@
 //! Windows: from the first commit to the last.
 
-use crate::config::Placement;
-use crate::geometry::Size;
 use crate::testing::Fixture;
 
 const RED: u32 = 0xff0000;
