@@ -87,6 +87,7 @@ impl Region {
     }
 
     /// The first fault, if there was one.
+    #[inline]
     pub fn fault(&self) -> Option<Fault> {
         self.fault.load(Ordering::Acquire).checked_sub(1).map(|offset| Fault { offset })
     }
@@ -101,6 +102,7 @@ impl Region {
     /// [`Fault`] if a fault happened in this region by the time `access` ended, on any thread: a page that another
     /// thread's fault replaced reads as zeros without a fault of its own. A region that is already poisoned is not
     /// accessed at all.
+    #[inline]
     pub fn run<R>(&self, access: impl FnOnce() -> R) -> Result<R, Fault> {
         if let Some(fault) = self.fault() {
             return Err(fault);
@@ -125,6 +127,7 @@ struct Disarm {
 }
 
 impl Drop for Disarm {
+    #[inline]
     fn drop(&mut self) {
         compiler_fence(Ordering::SeqCst);
         INNERMOST.set(self.outer);

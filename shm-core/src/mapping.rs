@@ -1,8 +1,8 @@
 //! Memory of another process, mapped for reading: an immutable value whose type says how safe that is.
 //!
-//! [`Mapping<Sealed>`] can only be made of memory whose [verdict](crate::verdict) is `Sealed`, so having one is the proof.
+//! [`Mapping<Sealed>`] can only be made of memory whose [verdict] is `Sealed`, so having one is the proof.
 //! [`Mapping<Guarded>`] may be made of anything that can be mapped without waiting for a stranger. Both are read under the
-//! [guard](crate::guard): for the second it is what keeps us alive, for the first a second line that costs a nanosecond.
+//! [guard]: for the second it is what keeps us alive, for the first a second line that costs a nanosecond.
 //!
 //! A mapping never changes. When its file has grown, make a new one and let the last reader of the old one drop it:
 //! that is what [`std::sync::Arc`] is for. It stays valid when the fd is closed.
@@ -100,6 +100,7 @@ impl<S> Mapping<S> {
     ///
     /// [`ReadError::OutOfBounds`] if the range is not within the mapping (then `f` is not called), [`ReadError::Fault`] if
     /// memory vanished, now or in an earlier read.
+    #[inline]
     pub fn read<R>(
         &self,
         range: Range<usize>,

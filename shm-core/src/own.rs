@@ -1,7 +1,7 @@
 //! Memory of our own that a peer maps too: a client's buffers, a compositor's output.
 //!
 //! Ours to write, but not ours alone: the peer may write it as well if its fd allows that, and may shrink it if it is not
-//! sealed. So there are no slices of it here either, and every access runs under the [guard](crate::guard).
+//! sealed. So there are no slices of it here either, and every access runs under the [guard].
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

@@ -63,21 +63,25 @@ impl Pages {
     }
 
     /// The first byte.
+    #[inline]
     pub(crate) fn start(&self) -> NonNull<u8> {
         self.start
     }
 
     /// The length asked for, in bytes.
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
     /// The first fault, if there was one.
+    #[inline]
     pub(crate) fn fault(&self) -> Option<Fault> {
         self.region.fault()
     }
 
     /// Runs `access` on the `len` bytes from `offset` under the guard; `None` if they are not all in here.
+    #[inline]
     pub(crate) fn run<R>(
         &self,
         offset: usize,

@@ -1,7 +1,7 @@
 //! Copying out of a file without mapping it: what is gone is an error then, not a signal.
 //!
 //! For memory that is not sealed, `pread(2)` costs a system call and a copy and needs no guard. It does ask the file
-//! system, so only use it on an fd whose [verdict](crate::verdict) is not `Unusable`, and for what a stranger sent, through
+//! system, so only use it on an fd whose [verdict] is not `Unusable`, and for what a stranger sent, through
 //! a [`Reader`].
 
 use std::io;

@@ -7,7 +7,7 @@
 //!    a memfd (every other shmem file is born with exactly that set, which allows no other seal), so from
 //!    there on its file system is known, and is the kernel's own. With `F_SEAL_SHRINK` in it, the memory is a
 //!    candidate for `Sealed`, and since seals cannot be removed the answer stays true.
-//! 2. Otherwise, where the file lives, as [`place`] finds out without asking it.
+//! 2. Otherwise, where the file lives, as `verdict/place.rs` finds out without asking it.
 //! 3. `fstatfs`: shmem or hugetlbfs. They take the same seals, but a hole punched in a hugetlb memfd gives its pages back, and
 //!    the next read faults when there are no free huge pages. `F_SEAL_SHRINK` promises nothing about that.
 //! 4. `fstat`: is it a regular file, and as long as the client claims? After 1, its size can only grow.
