@@ -71,6 +71,19 @@ impl Reader {
     }
 }
 
+impl AsFd for Reader {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl From<Reader> for OwnedFd {
+    /// The fd, to be kept in place of the one that came from the stranger, and read with the functions of this module.
+    fn from(reader: Reader) -> OwnedFd {
+        reader.fd
+    }
+}
+
 /// Fills `dst` with the bytes of the file from `offset` on, and says how many that were: all of `dst`.
 ///
 /// # Errors
