@@ -39,7 +39,7 @@ fn verdicts(c: &mut Criterion) {
     group.bench_function("without seals", |b| b.iter(|| verdict::examine(disk.as_fd(), 4096)));
     group.bench_function("adopt", |b| {
         let fresh = || memfd::create("selkie-bench", 4096, Some(Seals::empty())).unwrap();
-        b.iter_batched(fresh, |fd| verdict::adopt(fd.as_fd(), 4096), BatchSize::SmallInput);
+        b.iter_batched(fresh, |fd| verdict::adopt(fd.as_fd(), 4096), BatchSize::NumIterations(64));
     });
     group.finish();
 }
@@ -52,7 +52,9 @@ fn guard(c: &mut Criterion) {
         b.iter(|| black_box(&mapping).read(black_box(0..FRAME), |start, _| start.addr()));
     });
     group.bench_function("map, read one byte, unmap", |b| {
-        b.iter(|| Mapping::<Sealed>::new(fd.as_fd(), FRAME as u64).unwrap().copy_to(0, &mut [0]).unwrap());
+        b.iter(|| {
+            Mapping::<Sealed>::new(fd.as_fd(), FRAME as u64).unwrap().copy_to(0, black_box(&mut [0])).unwrap()
+        });
     });
     group.bench_function("one caught SIGBUS", |b| {
         let vanished = || {
@@ -63,8 +65,8 @@ fn guard(c: &mut Criterion) {
         };
         b.iter_batched_ref(
             vanished,
-            |mapping| mapping.copy_to(0, &mut [0]).unwrap_err(),
-            BatchSize::SmallInput,
+            |mapping| mapping.copy_to(0, black_box(&mut [0])).unwrap_err(),
+            BatchSize::NumIterations(64),
         );
     });
     group.finish();
@@ -92,7 +94,7 @@ fn frames(c: &mut Criterion) {
         let mapping = Mapping::<Guarded>::new(fd.as_fd(), (FRAME * count) as u64).unwrap();
         // Touch every page once: what a page fault costs is another question.
         for at in (0..FRAME * count).step_by(4096) {
-            mapping.copy_to(at, &mut [0]).unwrap();
+            mapping.copy_to(at, black_box(&mut [0])).unwrap();
         }
         group
             .bench_function("mapping, copy_to", |b| b.iter(|| mapping.copy_to(next(), &mut screen).unwrap()));
