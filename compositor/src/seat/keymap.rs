@@ -113,7 +113,7 @@ mod tests {
         assert_eq!(&text[..text.len() - 1], OURS.as_bytes());
         assert_eq!(text.last(), Some(&0));
         // KEY_A is 30; X11 counts from 8.
-        assert_eq!(keymap.state.key_get_utf8((30u32 + 8).into()), "a");
+        assert_eq!(keymap.state.key_get_utf8((30_u32 + 8).into()), "a");
     }
 
     #[test]

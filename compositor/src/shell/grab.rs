@@ -75,7 +75,7 @@ impl Server {
         }
     }
 
-    fn begin_move(&mut self, id: SurfaceId) {
+    pub(super) fn begin_move(&mut self, id: SurfaceId) {
         let Some(rect) = self.draggable(id) else { return };
         let from = self.seat_pointer_position();
         self.shell.grab = Some(Grab { window: id, from, what: What::Move { at: rect.origin() } });
@@ -100,7 +100,7 @@ impl Server {
         self.begin_resize(id, Sides { x: side(x, rect.x, rect.w), y: side(y, rect.y, rect.h) });
     }
 
-    fn begin_resize(&mut self, id: SurfaceId, edges: Sides) {
+    pub(super) fn begin_resize(&mut self, id: SurfaceId, edges: Sides) {
         let Some(rect) = self.draggable(id).filter(|_| edges != Sides::default()) else { return };
         let anchor = Anchor { edges, rect };
         let from = self.seat_pointer_position();

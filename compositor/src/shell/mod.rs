@@ -275,6 +275,10 @@ impl Server {
         }
         let Some(surface) = self.surfaces.get(id) else { return Ok(()) };
         let attaches = matches!(surface.pending.attach, Some(Attach::Buffer(_)));
+        if matches!(&entry.part, Part::Popup(popup) if popup.dismissed) {
+            // The client may not know yet.
+            return Ok(());
+        }
         if entry.is_alive() && attaches && !entry.configures.configured() {
             let message = "a buffer was attached before the first configure event was acked";
             return Err(entry.error(xdg_surface::Error::UnconfiguredBuffer, message));
@@ -308,7 +312,8 @@ impl Server {
             entry.geometry = Some(if clamped.is_empty() { all } else { clamped });
         }
         let acked = entry.configures.take_acked();
-        let (mapped, started) = (entry.mapped, entry.configures.started());
+        let (mapped, configures) = (entry.mapped, &entry.configures);
+        let (started, configured) = (configures.started(), configures.configured());
         match &mut entry.part {
             Part::Window(window) => {
                 window.take_limits();
@@ -326,14 +331,14 @@ impl Server {
         let is_window = matches!(entry.part, Part::Window(_));
         match (mapped, has_content) {
             (true, false) => self.shell_unmap(id),
-            (false, true) if is_window => self.map_window(id),
-            (false, true) => self.map_popup(id),
             (true, true) if is_window => self.window_committed(id, acked.is_some()),
             (true, true) if acked.is_some() => self.seat_refresh(),
             (true, true) => {}
-            (false, false) if started => {}
-            (false, false) if is_window => self.configure_window(id),
-            (false, false) => self.popup_first_configure(id),
+            (false, _) if !started && is_window => self.configure_window(id),
+            (false, _) if !started => self.popup_first_configure(id),
+            (false, true) if configured && is_window => self.map_window(id),
+            (false, true) if configured => self.map_popup(id),
+            (false, _) => {}
         }
     }
 

@@ -24,9 +24,9 @@ pub(crate) struct Popup {
     /// Where the client has agreed to be.
     pub now: Rect,
     /// Whether it asked for a grab.
-    grabs: bool,
+    pub(super) grabs: bool,
     /// Whether it was told that it is over.
-    dismissed: bool,
+    pub(super) dismissed: bool,
 }
 
 impl Popup {
@@ -74,7 +74,7 @@ impl Server {
             client(other) == client(id)
         };
         let others = self.shell.popup_grabs.last().is_some_and(|top| !same_client(*top));
-        if maps && popup.grabs && !popup.dismissed && !others && !self.shell.may_grab(parent) {
+        if maps && popup.grabs && !others && !self.shell.may_grab(parent) {
             let message = "mapped with a grab, but not as a child of the topmost popup that has one";
             return Err(entry.base_error(xdg_wm_base::Error::NotTheTopmostPopup, message));
         }
@@ -166,7 +166,7 @@ impl Server {
         let (grabs, parent) = (popup.grabs, popup.parent);
         let window = self.shell.window_of(&self.surfaces, id);
         let parent_shows = parent.is_some_and(|p| self.shell.is_mapped(p));
-        let Some(window) = window.filter(|_| parent_shows && !popup.dismissed) else {
+        let Some(window) = window.filter(|_| parent_shows) else {
             self.dismiss(&[id]);
             return;
         };
@@ -189,13 +189,8 @@ impl Server {
 
     /// A popup is off the screen, and what hangs on it has to go.
     pub(super) fn popup_unmapped(&mut self, id: SurfaceId) {
+        self.dismiss_children(id);
         let window = self.shell.lineage(id).find(|s| self.shell.window(*s).is_some());
-        let mut children = Vec::new();
-        if let Some(window) = window.and_then(|w| self.shell.window(w)) {
-            children.extend(window.popups.iter().copied().filter(|p| *p != id));
-            children.retain(|p| self.shell.lineage(*p).any(|s| s == id));
-        }
-        self.dismiss(&children);
         if let Some(window) = window.and_then(|w| self.shell.window_mut(w)) {
             window.popups.retain(|p| *p != id);
         }
@@ -207,15 +202,31 @@ impl Server {
         }
     }
 
-    /// Tells popups that they are over, the last first, and takes them off the screen.
+    /// Tells popups that they are over and takes them off the screen: the last first, and each after
+    /// those that hang on it.
     pub(super) fn dismiss(&mut self, popups: &[SurfaceId]) {
         for id in popups.iter().rev() {
-            let Some(popup) = self.shell.popup_mut(*id) else { continue };
-            if !std::mem::replace(&mut popup.dismissed, true) {
-                popup.resource.popup_done();
-            }
-            self.shell_unmap(*id);
+            self.dismiss_children(*id);
+            self.dismiss_one(*id);
         }
+    }
+
+    fn dismiss_children(&mut self, id: SurfaceId) {
+        let window = self.shell.lineage(id).find_map(|s| self.shell.window(s));
+        let Some(popups) = window.map(|w| &w.popups) else { return };
+        let hangs = |p: &SurfaceId| *p != id && self.shell.lineage(*p).any(|s| s == id);
+        let children: Vec<SurfaceId> = popups.iter().copied().filter(hangs).collect();
+        for child in children.into_iter().rev() {
+            self.dismiss_one(child);
+        }
+    }
+
+    fn dismiss_one(&mut self, id: SurfaceId) {
+        let Some(popup) = self.shell.popup_mut(id) else { return };
+        if !std::mem::replace(&mut popup.dismissed, true) {
+            popup.resource.popup_done();
+        }
+        self.shell_unmap(id);
     }
 
     /// Dismisses all popups that have a grab.

@@ -2,4 +2,5 @@
 
 mod errors;
 mod popups;
+mod random;
 mod windows;

@@ -1,6 +1,6 @@
 //! A client for tests: it writes down what it is told.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 
@@ -14,6 +14,8 @@ use shm_core::seals::Seals;
 use wayland_client::protocol::wl_buffer::WlBuffer;
 use wayland_client::protocol::wl_callback::{self, WlCallback};
 use wayland_client::protocol::wl_compositor::WlCompositor;
+use wayland_client::protocol::wl_pointer::{self, WlPointer};
+use wayland_client::protocol::wl_region::WlRegion;
 use wayland_client::protocol::wl_registry::{self, WlRegistry};
 use wayland_client::protocol::wl_seat::WlSeat;
 use wayland_client::protocol::wl_shm::{self, WlShm};
@@ -21,7 +23,7 @@ use wayland_client::protocol::wl_shm_pool::WlShmPool;
 use wayland_client::protocol::wl_subcompositor::WlSubcompositor;
 use wayland_client::protocol::wl_subsurface::WlSubsurface;
 use wayland_client::protocol::wl_surface::WlSurface;
-use wayland_client::{Connection, Dispatch, EventQueue, Proxy, QueueHandle, delegate_noop};
+use wayland_client::{Connection, Dispatch, EventQueue, Proxy, QueueHandle, WEnum, delegate_noop};
 
 use crate::server::Server;
 use crate::surface::SurfaceId;
@@ -36,7 +38,11 @@ pub(crate) struct Seen {
     /// What it was told since the log was last taken.
     log: Vec<String>,
     serials: HashMap<Name, u32>,
+    acked: HashSet<u32>,
     synced: u32,
+    pub pings: Vec<u32>,
+    /// The serial of the last button press.
+    pub press: Option<u32>,
     /// Whether pings are left without an answer.
     pub mute: bool,
 }
@@ -61,7 +67,7 @@ pub(crate) struct Globals {
     pub subcompositor: WlSubcompositor,
     pub shm: WlShm,
     pub base: XdgWmBase,
-    pub seat: Option<WlSeat>,
+    pub seat: WlSeat,
 }
 
 /// A surface with an `xdg_surface`, and an `xdg_toplevel` or an `xdg_popup`.
@@ -112,8 +118,9 @@ impl Client {
             subcompositor: self.global(1).expect("wl_subcompositor"),
             shm: self.global(1).expect("wl_shm"),
             base: self.global(6).expect("xdg_wm_base"),
-            seat: self.global(1),
+            seat: self.global(5).expect("wl_seat"),
         });
+        self.globals().seat.get_pointer(&self.qh, ());
     }
 
     /// Binds the first global of a kind, at `version` or as far as the server goes.
@@ -140,15 +147,17 @@ impl Client {
         self.seen.synced
     }
 
-    pub(super) fn flush(&mut self) {
-        // One that was ended has nobody to talk to.
+    /// Sends what is to be sent. What was told comes first: after a failed write, wayland-client reads
+    /// no more, and would never see the error that ended it.
+    pub(super) fn flush(&self) {
+        if let Some(guard) = self.conn.prepare_read() {
+            let _ = guard.read();
+        }
         let _ = self.conn.flush();
     }
 
     pub(super) fn dispatch(&mut self) {
-        if let Some(guard) = self.conn.prepare_read() {
-            let _ = guard.read();
-        }
+        self.flush();
         let _ = self.queue.dispatch_pending(&mut self.seen);
     }
 
@@ -165,6 +174,11 @@ impl Client {
     /// The last configure event's serial.
     pub fn serial(&self, window: &Window) -> u32 {
         self.seen.serials[window.name]
+    }
+
+    /// Whether there is a configure event of it that was not acked yet.
+    pub fn has_serial(&self, window: &Window) -> bool {
+        self.seen.serials.contains_key(window.name) && !self.seen.acked.contains(&self.serial(window))
     }
 
     /// A surface.
@@ -213,7 +227,7 @@ impl Client {
             pool.create_buffer(0, size.0, size.1, size.0 * 4, wl_shm::Format::Xrgb8888, &self.qh, ());
         pool.destroy();
         // The pool's fd is a duplicate that goes out with the next flush.
-        self.conn.flush().expect("the compositor is there");
+        self.flush();
         buffer
     }
 
@@ -225,8 +239,10 @@ impl Client {
     }
 
     /// Acks the last configure event.
-    pub fn ack(&self, window: &Window) {
-        window.xdg.ack_configure(self.serial(window));
+    pub fn ack(&mut self, window: &Window) {
+        let serial = self.serial(window);
+        self.seen.acked.insert(serial);
+        window.xdg.ack_configure(serial);
     }
 }
 
@@ -287,10 +303,11 @@ impl Dispatch<XdgWmBase, ()> for Seen {
         _: &Connection,
         _: &QueueHandle<Self>,
     ) {
-        if let xdg_wm_base::Event::Ping { serial } = event
-            && !seen.mute
-        {
-            base.pong(serial);
+        if let xdg_wm_base::Event::Ping { serial } = event {
+            seen.pings.push(serial);
+            if !seen.mute {
+                base.pong(serial);
+            }
         }
     }
 }
@@ -363,10 +380,27 @@ impl Dispatch<XdgPopup, Name> for Seen {
     }
 }
 
+impl Dispatch<WlPointer, ()> for Seen {
+    fn event(
+        seen: &mut Self,
+        _: &WlPointer,
+        event: wl_pointer::Event,
+        _: &(),
+        _: &Connection,
+        _: &QueueHandle<Self>,
+    ) {
+        use wl_pointer::{ButtonState, Event};
+        if let Event::Button { serial, state: WEnum::Value(ButtonState::Pressed), .. } = event {
+            seen.press = Some(serial);
+        }
+    }
+}
+
 delegate_noop!(Seen: ignore WlCompositor);
 delegate_noop!(Seen: ignore WlSubcompositor);
 delegate_noop!(Seen: ignore WlSubsurface);
 delegate_noop!(Seen: ignore WlShm);
+delegate_noop!(Seen: ignore WlRegion);
 delegate_noop!(Seen: ignore WlShmPool);
 delegate_noop!(Seen: ignore WlBuffer);
 delegate_noop!(Seen: ignore WlSurface);

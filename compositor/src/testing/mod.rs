@@ -12,10 +12,14 @@ use crate::buffer::Policy;
 use crate::config::{BackendKind, Config};
 use crate::geometry::Size;
 use crate::run::Compositor;
+use crate::seat::InputEvent;
 use crate::server::Server;
 
 /// More turns than any test needs; a client that has not heard back then never will.
 const PATIENCE: usize = 1000;
+
+/// From linux/input-event-codes.h.
+const BTN_LEFT: u32 = 0x110;
 
 /// A headless compositor that shows a frame as soon as something changed.
 pub(crate) struct Fixture {
@@ -86,6 +90,43 @@ impl Fixture {
         let server = self.server();
         let width = server.output.size().w as usize;
         server.backend.last_frame(|p| p[y * width + x] & 0xff_ffff).expect("a frame was shown")
+    }
+
+    /// The pointer moves to a place of the output.
+    pub fn point(&mut self, x: f64, y: f64) {
+        self.server().input(InputEvent::PointerMotion { x, y, time_us: 0 });
+        self.server().input(InputEvent::PointerFrame);
+    }
+
+    /// The left button goes down.
+    pub fn press(&mut self) {
+        self.button(true);
+    }
+
+    /// The left button comes up.
+    pub fn release(&mut self) {
+        self.button(false);
+    }
+
+    fn button(&mut self, pressed: bool) {
+        self.server().input(InputEvent::PointerButton { button: BTN_LEFT, pressed, time_us: 0 });
+        self.server().input(InputEvent::PointerFrame);
+    }
+
+    /// Clicks into a window, and returns the serial of the press.
+    pub fn click(&mut self, client: &mut Client, window: &Window) -> u32 {
+        let serial = self.hold(client, window);
+        self.release();
+        serial
+    }
+
+    /// Presses the button in the top left corner of a window; returns the serial of the press.
+    pub fn hold(&mut self, client: &mut Client, window: &Window) -> u32 {
+        let (x, y) = self.corner(window);
+        self.point(f64::from(x), f64::from(y));
+        self.press();
+        self.roundtrip(client);
+        client.seen.press.expect("the client got the press")
     }
 
     /// The corner of a window's or popup's geometry on the output.
