@@ -160,6 +160,11 @@ impl Buffer {
         *self.resource.lock().unwrap_or_else(PoisonError::into_inner) = Some(resource);
     }
 
+    /// Lets go of the protocol object, which holds this buffer: together they would never go.
+    pub(crate) fn forget_resource(&self) {
+        *self.resource.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     /// The protocol object, while the client has not destroyed it.
     pub(crate) fn resource(&self) -> Option<WlBuffer> {
         let guard = self.resource.lock().unwrap_or_else(PoisonError::into_inner);
