@@ -43,7 +43,7 @@ enum DemoError {
 /// Plays the demo and tells how it went.
 pub fn run(args: DemoArgs) -> Outcome {
     let out = args.out;
-    fs::create_dir_all(&out).map_err(|source| DemoError::Out { path: out.clone(), source })?;
+    fs::create_dir_all(out.join("clients")).map_err(|source| DemoError::Out { path: out.clone(), source })?;
     let config = Config {
         backend: if args.headless { BackendKind::Headless } else { BackendKind::Auto },
         size: Size::new(1280, 720),
@@ -51,6 +51,7 @@ pub fn run(args: DemoArgs) -> Outcome {
         placement: Placement::Grid { columns: 3, rows: 2 },
         capture: Some(out.join("demo.png")),
         record: Some(out.join("demo.apng")),
+        record_interval: Duration::from_millis(90),
         report: Some(out.join("ledger.jsonl")),
         stop_on_signals: true,
         ..Config::default()
@@ -68,7 +69,10 @@ pub fn run(args: DemoArgs) -> Outcome {
     let Played { acts, .. } = &played?;
     let summary = summary?;
     println!("\n{}\n", table(&summary));
-    println!("pictures: {0}/demo.png, {0}/demo.apng; every frame: {0}/ledger.jsonl", out.display());
+    println!(
+        "pictures: {0}/demo.png and {0}/demo.apng; every pool, buffer and frame: {0}/ledger.jsonl",
+        out.display()
+    );
     let failed = acts.iter().filter(|ok| !**ok).count();
     if failed > 0 {
         eprintln!("selkie: {failed} of {} acts went wrong", acts.len());
@@ -134,19 +138,20 @@ fn play(stage: &Stage) -> Result<Played, DemoError> {
     let mut copied = stage.start("copied", Policy::Copy, &cut)?;
     act("Under `copy` the same is harmless", harmless(stage, &mut copied)?);
 
-    // For the picture: a format of ten bits, and one with alpha.
+    // For the picture: a format of ten bits, one with alpha, and a third to fill the grid.
     let deep = ["--pattern", "gradient", "--format", "XRGB2101010"];
     let mut deep = stage.start("10-bit", Policy::Enforce, &deep)?;
     let alpha = ["--pattern", "plasma", "--format", "ARGB8888", "--alpha"];
     let mut alpha = stage.start("alpha", Policy::Enforce, &alpha)?;
+    let mut third = stage.start("third", Policy::Enforce, &["--pattern", "moving-bar"])?;
     let mut gallery = true;
-    for player in [&mut deep, &mut alpha] {
+    for player in [&mut deep, &mut alpha, &mut third] {
         gallery &= stage.wait(player, |r| r.frames >= 3)?.is_ok();
     }
     if !gallery {
-        act("Two more formats, for the picture", Err("one of them was not shown".into()));
+        act("Three more, for the picture", Err("one of them was not shown".into()));
     }
-    Ok(Played { acts, _players: vec![sealed, adopted, copied, deep, alpha] })
+    Ok(Played { acts, _players: vec![sealed, adopted, copied, deep, alpha, third] })
 }
 
 fn shown(stage: &Stage, player: &mut Player) -> Result<Seen, DemoError> {
@@ -229,8 +234,8 @@ fn harmless(stage: &Stage, player: &mut Player) -> Result<Seen, DemoError> {
 impl Stage {
     /// Starts a client under that name and policy.
     fn start(&self, label: &'static str, policy: Policy, args: &[&str]) -> Result<Player, DemoError> {
-        let report = self.out.join(format!("client-{label}.jsonl"));
-        let log = self.out.join(format!("client-{label}.log"));
+        let report = self.out.join("clients").join(format!("{label}.jsonl"));
+        let log = self.out.join("clients").join(format!("{label}.log"));
         let start = || -> io::Result<Child> {
             let (ours, theirs) = UnixStream::pair()?;
             // The client inherits its end by number.

@@ -13,11 +13,18 @@ mod exit;
 use std::process::ExitCode;
 
 use clap::Parser;
+use tracing::level_filters::LevelFilter;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
-    log();
-    let outcome = match cli.command.unwrap_or_else(|| cli::Command::Demo(cli::DemoArgs::default())) {
+    let command = cli.command.unwrap_or_else(|| cli::Command::Demo(cli::DemoArgs::default()));
+    // What the demo provokes would be told twice.
+    let least = match command {
+        cli::Command::Demo(_) => LevelFilter::ERROR,
+        cli::Command::Compositor(_) | cli::Command::Client(_) => LevelFilter::WARN,
+    };
+    log(least);
+    let outcome = match command {
         cli::Command::Compositor(args) => compositor::run(args),
         cli::Command::Client(args) => client::run(args),
         cli::Command::Demo(args) => demo::run(args),
@@ -26,9 +33,9 @@ fn main() -> ExitCode {
 }
 
 /// Logs go to standard error, as many as `SELKIE_LOG` asks for (tracing's filters).
-fn log() {
+fn log(least: LevelFilter) {
     let filter = tracing_subscriber::EnvFilter::builder()
-        .with_default_directive(tracing::level_filters::LevelFilter::WARN.into())
+        .with_default_directive(least.into())
         .with_env_var("SELKIE_LOG")
         .from_env_lossy();
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();

@@ -1,6 +1,7 @@
 //! What a compositor is asked to be.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::buffer::Policies;
 use crate::client::Limits;
@@ -55,6 +56,9 @@ pub struct Config {
     pub capture: Option<PathBuf>,
     /// Write every frame to this APNG.
     pub record: Option<PathBuf>,
+    /// Of frames that follow each other sooner than this, record only the last: keeps a recording
+    /// small. Zero records every frame.
+    pub record_interval: Duration,
     /// End after that many frames that showed a client.
     pub frames: Option<u64>,
     /// Write the ledger to this file as JSON lines.
@@ -81,6 +85,7 @@ impl Default for Config {
             compose: false,
             capture: None,
             record: None,
+            record_interval: Duration::ZERO,
             frames: None,
             report: None,
             placement: Placement::Floating,

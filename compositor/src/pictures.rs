@@ -13,6 +13,11 @@ use crate::geometry::{Region, Size};
 pub(crate) struct Pictures {
     capture: Option<(PathBuf, Picture)>,
     record: Option<Recorder>,
+    interval: Duration,
+    /// When the last frame was recorded.
+    last: Option<Duration>,
+    /// What has changed since.
+    unrecorded: Region,
     failed: Option<CaptureError>,
 }
 
@@ -25,7 +30,8 @@ impl Pictures {
                 None => None,
             },
             record: config.record.as_deref().map(Recorder::create).transpose()?,
-            failed: None,
+            interval: config.record_interval,
+            ..Self::default()
         })
     }
 
@@ -33,9 +39,21 @@ impl Pictures {
     ///
     /// A failure ends the recording, not the compositor; it is told at once, and again at the end.
     pub fn frame(&mut self, backend: &mut Backend, size: Size, damage: &Region, at_ns: u64) {
-        let Some(recorder) = &mut self.record else { return };
+        if self.record.is_none() {
+            return;
+        }
         let at = Duration::from_nanos(at_ns);
-        let pushed = backend.last_frame(|pixels| recorder.push(at, size, pixels, damage));
+        self.unrecorded = self.unrecorded.union(damage);
+        if self.last.is_none_or(|last| at.saturating_sub(last) >= self.interval) {
+            self.push(backend, size, at);
+        }
+    }
+
+    fn push(&mut self, backend: &mut Backend, size: Size, at: Duration) {
+        let Some(recorder) = &mut self.record else { return };
+        let damage = std::mem::take(&mut self.unrecorded);
+        self.last = Some(at);
+        let pushed = backend.last_frame(|pixels| recorder.push(at, size, pixels, &damage));
         if let Some(Err(e)) = pushed {
             tracing::error!("{e}; the recording is lost");
             self.failed = Some(e);
@@ -51,8 +69,12 @@ impl Pictures {
                 .unwrap_or(Err(CaptureError::Empty(path))),
             None => Ok(()),
         };
+        let at = Duration::from_nanos(at_ns);
+        if self.unrecorded.is_non_empty() {
+            self.push(backend, size, at);
+        }
         let recorded = match self.record.take() {
-            Some(recorder) => recorder.finish(Duration::from_nanos(at_ns)),
+            Some(recorder) => recorder.finish(at),
             None => Ok(()),
         };
         match self.failed.take() {

@@ -230,6 +230,7 @@ impl Compositor {
             pictures,
             connections: Connections::new(display, config.limits.clone()).map_err(StartError::Loop)?,
             failure: None,
+            spare_fd: spare_fd(),
             ended: Ended::Running,
             last_id: 0,
             display: handle,
@@ -360,10 +361,25 @@ impl Server {
                 Ok(None) => break,
                 Err(e) => {
                     tracing::warn!("cannot accept a client: {e}");
-                    break;
+                    if !self.turn_away(listener, &e) {
+                        break;
+                    }
                 }
             }
         }
+    }
+
+    /// Without a free fd a client can be neither let in nor told, and the socket would stay
+    /// readable for ever. So one fd is kept for turning such a client away. Returns whether there
+    /// may be more waiting.
+    fn turn_away(&mut self, listener: &ListeningSocket, error: &io::Error) -> bool {
+        let full = [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE].map(|e| e.raw_os_error());
+        if !error.raw_os_error().is_some_and(|e| full.contains(&e)) || self.spare_fd.take().is_none() {
+            return false;
+        }
+        let turned_away = matches!(listener.accept(), Ok(Some(_)));
+        self.spare_fd = spare_fd();
+        turned_away
     }
 
     fn answer(&mut self, ask: Ask) {
@@ -395,6 +411,11 @@ impl Server {
         // A client whose socket is full or closed is dealt with by its own connection.
         let _ = self.display.flush_clients();
     }
+}
+
+/// An fd of nothing, to be given up when another is needed.
+fn spare_fd() -> Option<OwnedFd> {
+    rustix::event::eventfd(0, rustix::event::EventfdFlags::CLOEXEC).ok()
 }
 
 fn open(config: &Config) -> Result<Backend, StartError> {

@@ -38,6 +38,8 @@ pub(crate) struct Server {
     /// What went wrong that must end the compositor.
     pub failure: Option<crate::RunError>,
     pub ended: crate::Ended,
+    /// Given up when a client must be turned away because no fd is left.
+    pub spare_fd: Option<std::os::fd::OwnedFd>,
     pub last_id: u64,
 }
 

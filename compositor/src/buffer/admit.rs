@@ -4,6 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use shm_core::mapping::{Guarded, MapError, Mapping, Sealed};
+use shm_core::pread::Reader;
 use shm_core::seals::Seals;
 use shm_core::verdict::{Examined, Kind, Verdict, adopt, examine};
 
@@ -30,6 +31,9 @@ pub struct Facts {
 
 /// Memory that was accepted, and how it may be read.
 pub struct Admitted {
+    /// An fd of it to keep: the client's, or one of our own where the client's cannot be trusted
+    /// to stay readable.
+    pub fd: OwnedFd,
     /// How.
     pub access: Access,
     /// What is known about it.
@@ -49,30 +53,30 @@ pub struct Refusal {
 ///
 /// # Errors
 ///
-/// [`Refusal`] if the memory is unusable, or unsealed where the policy does not permit that.
-pub fn admit(fd: &OwnedFd, size: u64, policy: Policy) -> Result<Admitted, Box<Refusal>> {
+/// [`Refusal`] if the memory is unusable, or unsealed where the policy does not permit that; with
+/// the fd, which is to be closed where that cannot hold up anybody.
+pub fn admit(fd: OwnedFd, size: u64, policy: Policy) -> Result<Admitted, (Box<Refusal>, OwnedFd)> {
     let examined = match policy {
         Policy::Adopt | Policy::Copy => adopt(fd.as_fd(), size),
         Policy::Enforce | Policy::Guard => examine(fd.as_fd(), size),
     };
     let facts = facts(&examined, policy);
-    let refuse = |facts: Facts, why: &str| {
-        let message = format!("{why} (policy {policy})");
-        Err(Box::new(Refusal { message, facts }))
+    let access = match (&examined.verdict, policy) {
+        (Verdict::Sealed, _) => map_sealed(fd.as_fd(), size).map_err(|e| e.to_string()),
+        (Verdict::Unsealed { .. }, Policy::Copy) => match Reader::open(fd.as_fd(), size) {
+            Ok(reader) => {
+                return Ok(Admitted { fd: reader.into(), access: Access::Copied, facts });
+            }
+            Err(e) => Err(e.to_string()),
+        },
+        (Verdict::Unsealed { .. }, Policy::Guard) => map_guarded(fd.as_fd(), size).map_err(|e| e.to_string()),
+        (Verdict::Unsealed { .. } | Verdict::Unusable { .. }, _) => Err(facts.why.clone()),
     };
-    match (&examined.verdict, policy) {
-        (Verdict::Sealed, _) => match map_sealed(fd.as_fd(), size) {
-            Ok(access) => Ok(Admitted { access, facts }),
-            Err(e) => refuse(facts, &e.to_string()),
-        },
-        (Verdict::Unsealed { .. }, Policy::Copy) => Ok(Admitted { access: Access::Copied, facts }),
-        (Verdict::Unsealed { .. }, Policy::Guard) => match map_guarded(fd.as_fd(), size) {
-            Ok(access) => Ok(Admitted { access, facts }),
-            Err(e) => refuse(facts, &e.to_string()),
-        },
-        (Verdict::Unsealed { .. } | Verdict::Unusable { .. }, _) => {
-            let why = facts.why.clone();
-            refuse(facts, &why)
+    match access {
+        Ok(access) => Ok(Admitted { fd, access, facts }),
+        Err(why) => {
+            let message = format!("{why} (policy {policy})");
+            Err((Box::new(Refusal { message, facts }), fd))
         }
     }
 }

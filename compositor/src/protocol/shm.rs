@@ -65,13 +65,13 @@ fn create_pool(
         return Err((e, Some(fd)));
     }
     let number = ctx.server.next_id();
-    match admit(&fd, claimed, client.policy) {
+    match admit(fd, claimed, client.policy) {
         Ok(admitted) => {
-            let pool = Pool::new(number, fd, claimed, admitted.access, admitted.facts, client);
+            let pool = Pool::new(number, admitted.fd, claimed, admitted.access, admitted.facts, client);
             ctx.server.ledger.pool_made(&pool);
             Ok(pool)
         }
-        Err(refusal) => {
+        Err((refusal, fd)) => {
             client.counts.pools.fetch_sub(1, Ordering::Relaxed);
             ctx.server.ledger.pool_refused(&client, &refusal, claimed);
             Err((ProtocolError::new(wl_shm::Error::InvalidFd, refusal.message), Some(fd)))

@@ -397,11 +397,11 @@ fn guarded_buffer() -> (Content, std::fs::File) {
     let size = 64 * 64 * 4;
     let fd = shm_core::memfd::create("test", size, None).unwrap();
     let file = std::fs::File::from(fd.try_clone().unwrap());
-    let admitted = admit(&fd, size, Policy::Guard).unwrap();
+    let admitted = admit(fd, size, Policy::Guard).map_err(|(refusal, _)| refusal).unwrap();
     let limits = Arc::new(crate::Limits::default());
     let departures = Arc::default();
     let client = crate::ClientState::new(1, 1, "test".into(), Policy::Guard, limits, departures);
-    let pool = Pool::new(1, fd, size, admitted.access, admitted.facts, Arc::new(client));
+    let pool = Pool::new(1, admitted.fd, size, admitted.access, admitted.facts, Arc::new(client));
     let layout = Layout::check((0, 64, 64, 256), Format::XRGB8888, size).unwrap();
     (Content::Buffer(Arc::new(BufferUse::new(Buffer::new(1, pool, layout)))), file)
 }
