@@ -1,21 +1,52 @@
 //! `xdg_wm_base`: what makes windows of surfaces.
 
 use selkie_protocols::upstream::xdg::shell::server::xdg_wm_base::{self, XdgWmBase};
-use wayland_server::Resource;
+use wayland_server::{Client, DataInit, DisplayHandle, GlobalDispatch, New, Resource};
 
-use super::global;
 use super::surface::surface_id;
 use super::xdg_positioner::PositionerData;
 use super::xdg_surface::XdgSurfaceData;
-use crate::dispatch::{Ctx, Requests};
+use crate::dispatch::{Ctx, Requests, client_state};
 use crate::error::{Outcome, ProtocolError};
 use crate::server::Server;
 use crate::shell::Entry;
 use crate::surface::{Attach, Role};
 
-global!(XdgWmBase, 6, |_server, _client, object, init| {
-    init.init(object, BaseData);
-});
+/// Programs that bind whatever version is there, and whose own library ends them when an event arrives
+/// that they do not know (the first such is of version 4). They see version 3.
+const BIND_ANYTHING: [&str; 1] = ["weston-presentation-shm"];
+
+/// Who sees one of the two globals.
+pub(crate) enum For {
+    /// Programs that know what they bind.
+    Most,
+    /// The others.
+    BindAnything,
+}
+
+/// Advertises the global.
+pub(crate) fn advertise(display: &DisplayHandle) {
+    display.create_global::<Server, XdgWmBase, For>(6, For::Most);
+    display.create_global::<Server, XdgWmBase, For>(3, For::BindAnything);
+}
+
+impl GlobalDispatch<XdgWmBase, For> for Server {
+    fn bind(
+        _: &mut Server,
+        _: &DisplayHandle,
+        _: &Client,
+        object: New<XdgWmBase>,
+        _: &For,
+        init: &mut DataInit<'_, Server>,
+    ) {
+        init.init(object, BaseData);
+    }
+
+    fn can_view(client: Client, whose: &For) -> bool {
+        let binds_anything = BIND_ANYTHING.contains(&client_state(&client).program.as_str());
+        binds_anything == matches!(whose, For::BindAnything)
+    }
+}
 
 /// A bound `xdg_wm_base`.
 struct BaseData;

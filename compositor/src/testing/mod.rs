@@ -53,8 +53,13 @@ impl Fixture {
 
     /// A client that has bound every global that it knows.
     pub fn connect(&mut self) -> Client {
+        self.connect_as("test")
+    }
+
+    /// The same, for a client whose program has that name.
+    pub fn connect_as(&mut self, program: &str) -> Client {
         let (ours, theirs) = UnixStream::pair().expect("sockets");
-        let inserted = self.server().insert_client(theirs, Some("test".into()), Some(Policy::Enforce));
+        let inserted = self.server().insert_client(theirs, Some(program.into()), Some(Policy::Enforce));
         inserted.expect("the client is taken in");
         let key = self.server().last_id;
         let mut client = Client::new(ours, key);

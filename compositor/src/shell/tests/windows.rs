@@ -51,6 +51,17 @@ fn an_old_client_is_told_nothing_new() {
 }
 
 #[test]
+fn a_program_that_binds_any_version_sees_one_that_it_knows() {
+    let mut fixture = Fixture::new();
+    let mut client = fixture.connect_as("weston-presentation-shm");
+    assert_eq!(wayland_client::Proxy::version(&client.globals().base), 3);
+    let window = client.window("a");
+    window.surface.commit();
+    fixture.roundtrip(&mut client);
+    assert_eq!(client.log(), ["a: 0x0 []"]);
+}
+
+#[test]
 fn states_that_were_set_before_the_first_commit_are_in_the_first_configure() {
     let mut fixture = Fixture::new();
     let mut client = fixture.connect();
