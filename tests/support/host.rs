@@ -79,7 +79,8 @@ impl Host {
         );
         fs::write(&config, text).unwrap();
         let mut command = not_as_root(&dir, &binary);
-        command.arg("-c").arg(&config);
+        // A window that fills the output is to be drawn like any other.
+        command.args(["-D", "noscanout"]).arg("-c").arg(&config);
         command
             .env("WLR_BACKENDS", "headless")
             .env("WLR_RENDERER", "pixman")
@@ -98,6 +99,14 @@ impl Host {
         let dir = RuntimeDir::new();
         let mut command = Self::selkie_command(&dir);
         command.args(["--backend", "headless"]).args(args);
+        Self::start_selkie(dir, command)
+    }
+
+    /// [`Host::selkie`] as users run it, for measurements: it keeps no picture and logs only what is wrong.
+    pub fn selkie_plain(args: &[&str]) -> Self {
+        let dir = RuntimeDir::new();
+        let mut command = dir.command(env!("CARGO_BIN_EXE_selkie"));
+        command.args(["compositor", "--backend", "headless"]).args(args).env("SELKIE_LOG", "warn");
         Self::start_selkie(dir, command)
     }
 

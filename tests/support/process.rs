@@ -162,6 +162,20 @@ impl Process {
         Counters::of(self.pid()).unwrap()
     }
 
+    /// How often its threads have stopped running so far, whether they went to sleep or were made to
+    /// wait (proc_pid_status(5)). Something that only sleeps counts no more.
+    pub fn context_switches(&self) -> u64 {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid().as_raw_nonzero())).unwrap();
+        // A thread may end between being listed and being asked.
+        let texts =
+            tasks.map(|task| fs::read_to_string(task.unwrap().path().join("status")).unwrap_or_default());
+        let count = |text: String| -> u64 {
+            let lines = text.lines().filter_map(|line| line.split_once("ctxt_switches:"));
+            lines.map(|(_, number)| number.trim().parse::<u64>().unwrap()).sum()
+        };
+        texts.map(count).sum()
+    }
+
     /// How it ended, if it has.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         if self.status.is_none() {
