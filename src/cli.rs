@@ -103,6 +103,9 @@ pub struct ClientArgs {
     /// The window's size
     #[arg(long, value_name = "WxH", default_value = "640x480")]
     pub size: client::Size,
+    /// Keep that size, whatever the compositor asks for
+    #[arg(long)]
+    pub fixed_size: bool,
     /// Pixel format, by its DRM name, as in XRGB8888 or XRGB2101010
     #[arg(long, value_name = "FOURCC", default_value = "XRGB8888")]
     pub format: client::Format,
@@ -115,7 +118,7 @@ pub struct ClientArgs {
     /// End after N frames
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub frames: Option<u64>,
-    /// Stay on the screen after the last frame
+    /// Stay on the screen after the last frame; says on standard output when it is there
     #[arg(long)]
     pub hold: bool,
     /// Do not wait for the compositor: commit as soon as a buffer is free
@@ -146,8 +149,8 @@ pub struct ClientArgs {
     /// Show it at this size (wp_viewport.set_destination)
     #[arg(long, value_name = "WxH")]
     pub scale_to: Option<client::Size>,
-    /// A subsurface: X,Y,WxH,PATTERN, then any of FORMAT, alpha, desync (repeatable)
-    #[arg(long, value_name = "SPEC", value_parser = subsurface)]
+    /// A subsurface: X,Y,WxH,PATTERN, then any of FORMAT, alpha, desync, below (repeatable)
+    #[arg(long, value_name = "SPEC", allow_hyphen_values = true, value_parser = subsurface)]
     pub subsurface: Vec<client::Subsurface>,
     /// Unused bytes at the end of every row
     #[arg(long, value_name = "BYTES", default_value_t = 0)]
@@ -155,6 +158,9 @@ pub struct ClientArgs {
     /// Unused bytes before every buffer
     #[arg(long, value_name = "BYTES", default_value_t = 0)]
     pub offset: u32,
+    /// Leave the unused bits of an X format zero, to catch who takes them for alpha
+    #[arg(long)]
+    pub clear_unused: bool,
     /// Commit the main surface no more after N frames, only its subsurfaces
     #[arg(long, value_name = "N")]
     pub freeze_main_after: Option<u64>,
@@ -205,7 +211,7 @@ fn source(text: &str) -> Result<(f64, f64, f64, f64), String> {
 
 fn subsurface(text: &str) -> Result<client::Subsurface, String> {
     let mut words = text.split(',');
-    let mut next = || words.next().ok_or("write X,Y,WxH,PATTERN[,FORMAT][,alpha][,desync]");
+    let mut next = || words.next().ok_or("write X,Y,WxH,PATTERN[,FORMAT][,alpha][,desync][,below]");
     let number = |s: &str| s.parse::<i32>().map_err(|e| format!("{s:?} is no position: {e}"));
     let position = (number(next()?)?, number(next()?)?);
     let size = next()?.parse().map_err(|e: client::ConfigError| e.to_string())?;
@@ -217,11 +223,13 @@ fn subsurface(text: &str) -> Result<client::Subsurface, String> {
         format: client::Format::Xrgb8888,
         alpha: false,
         sync: true,
+        below: false,
     };
     for word in words {
         match word {
             "alpha" => subsurface.alpha = true,
             "desync" => subsurface.sync = false,
+            "below" => subsurface.below = true,
             format => subsurface.format = format.parse().map_err(|e: client::ConfigError| e.to_string())?,
         }
     }

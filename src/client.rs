@@ -1,15 +1,19 @@
 //! `selkie client`.
 
+use std::io::Write;
+use std::ops::ControlFlow;
 use std::process::ExitCode;
 
-use selkie_client::{Config, Scene, Statistics};
+use selkie_client::{Config, Event, Hooks, Scene, Statistics};
 
 use crate::cli::ClientArgs;
 use crate::exit::Outcome;
 
 /// Shows the pattern, and prints what came of it.
 pub fn run(args: ClientArgs) -> Outcome {
-    let statistics = selkie_client::run(config(args))?;
+    let hooks = Hooks { stop: None, observer: Some(Box::new(tell_when_held())) };
+    let (statistics, result) = selkie_client::run_with(config(args), hooks);
+    result?;
     print(&statistics);
     Ok(ExitCode::SUCCESS)
 }
@@ -19,6 +23,7 @@ fn config(args: ClientArgs) -> Config {
         title: args.title,
         pattern: args.pattern,
         size: args.size,
+        resizable: !args.fixed_size,
         format: args.format,
         alpha: args.alpha,
         buffers: args.buffers,
@@ -36,13 +41,29 @@ fn config(args: ClientArgs) -> Config {
             subsurfaces: args.subsurface,
             stride_padding: args.stride_padding,
             offset: args.offset,
+            clear_unused: args.clear_unused,
             freeze_main_after: args.freeze_main_after,
-            ..Scene::default()
         },
         shrink_after: args.shrink_after,
         report: args.report,
         signals: true,
         ..Config::default()
+    }
+}
+
+/// Says which frame is on the screen once it stays there (`--hold`): whoever takes pictures of it waits for this.
+fn tell_when_held() -> impl FnMut(&Event<'_>) -> ControlFlow<()> {
+    let mut last = 0;
+    move |event| {
+        match event {
+            Event::Presented { frame } => last = *frame,
+            Event::Held => {
+                // Whoever listened may have gone; the window stays.
+                let _ = writeln!(std::io::stdout(), "holding frame {last}");
+            }
+            _ => {}
+        }
+        ControlFlow::Continue(())
     }
 }
 

@@ -198,6 +198,8 @@ pub struct Subsurface {
     pub alpha: bool,
     /// Whether it is synchronised with its parent.
     pub sync: bool,
+    /// Whether it is under the main surface instead of on it (`wl_subsurface.place_below`).
+    pub below: bool,
 }
 
 /// Everything the client is told. [`Config::default`] is a plain window that follows the rules.

@@ -211,6 +211,9 @@ fn set_up(
             let child = compositor.create_surface(qh, Quiet);
             let role = subcompositor.get_subsurface(&child, &surface, qh, Quiet);
             role.set_position(sub.position.0, sub.position.1);
+            if sub.below {
+                role.place_below(&surface);
+            }
             if !sub.sync {
                 role.set_desync();
             }

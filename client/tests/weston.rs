@@ -46,6 +46,7 @@ fn subsurfaces_are_shown_where_they_belong() {
         format: Format::Xrgb8888,
         alpha: false,
         sync,
+        below: false,
     };
     for sync in [true, false] {
         let subsurfaces =
@@ -78,6 +79,7 @@ fn a_synchronised_subsurface_waits_for_its_parent_and_another_does_not() {
             format: Format::Xrgb8888,
             alpha: false,
             sync,
+            below: false,
         };
         let scene = Scene { subsurfaces: vec![sub], freeze_main_after: Some(2), ..Scene::default() };
         let config =
