@@ -3,14 +3,11 @@
 //! no fade, one colour behind. So a picture can be compared to the last bit.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
-use std::sync::mpsc;
-use std::time::Instant;
 
 use super::image::Image;
-use super::process::{PATIENCE, Process, RuntimeDir, eventually, program, wait_for_socket};
+use super::process::{Process, RuntimeDir, eventually, program, wait_for_socket};
 
 /// Which compositor a host is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,29 +126,8 @@ impl Host {
 
     fn start_selkie(dir: RuntimeDir, command: Command) -> Self {
         let mut process = Process::spawn_piped("selkie", command, dir.path().parent().unwrap());
-        let stdout = BufReader::new(process.stdout());
-        let (sender, lines) = mpsc::channel();
-        // Reads on to the end, so that the program never waits for a full pipe.
-        std::thread::spawn(move || {
-            for line in stdout.lines().map_while(Result::ok) {
-                let _ = sender.send(line);
-            }
-        });
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(line) => {
-                    if let Some(socket) = line.strip_prefix("WAYLAND_DISPLAY=") {
-                        return Self::new(Kind::Selkie, process, dir, socket.to_owned());
-                    }
-                }
-                Err(mpsc::RecvTimeoutError::Timeout) => panic!("selkie did not say its WAYLAND_DISPLAY"),
-                Err(mpsc::RecvTimeoutError::Disconnected) => {
-                    let status = process.wait();
-                    panic!("selkie ended before it accepted clients: {status}\n{}", process.log());
-                }
-            }
-        }
+        let socket = process.wait_for_line("WAYLAND_DISPLAY=");
+        Self::new(Kind::Selkie, process, dir, socket)
     }
 
     fn new(kind: Kind, process: Process, dir: RuntimeDir, socket: String) -> Self {
@@ -195,6 +171,13 @@ impl Host {
         let mut command = self.command(env!("CARGO_BIN_EXE_selkie"));
         command.arg("client").args(args).env("RUST_BACKTRACE", "1");
         self.spawn(command)
+    }
+
+    /// Starts `selkie client` with its standard output to be read by [`Process::wait_for_line`].
+    pub fn selkie_client_piped(&self, args: &[String]) -> Process {
+        let mut command = self.command(env!("CARGO_BIN_EXE_selkie"));
+        command.arg("client").args(args).env("RUST_BACKTRACE", "1");
+        Process::spawn_piped("selkie-client", command, self.dir.path().parent().unwrap())
     }
 
     /// Starts a command made with [`Host::command`].

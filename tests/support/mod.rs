@@ -15,6 +15,9 @@ pub mod host;
 pub mod image;
 pub mod process;
 pub mod raw;
+pub mod reference;
+pub mod scenes;
+pub mod show;
 
 pub use host::{Host, Kind};
 pub use image::{Image, assert_close, assert_same};

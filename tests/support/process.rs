@@ -3,13 +3,14 @@
 //! report of a failure.
 
 use std::fs::{self, File};
-use std::io::{self, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
@@ -125,7 +126,7 @@ impl Process {
         Self::start(name, command, dir, false)
     }
 
-    /// [`Process::spawn`] with standard output as a pipe, to be taken by [`Process::stdout`].
+    /// [`Process::spawn`] with standard output as a pipe, to be read by [`Process::wait_for_line`].
     pub fn spawn_piped(name: &str, command: Command, dir: &Path) -> Self {
         Self::start(name, command, dir, true)
     }
@@ -142,14 +143,36 @@ impl Process {
         Self { name: name.to_owned(), child, log, status: None }
     }
 
+    /// Waits for a line of standard output that begins so (see [`Process::spawn_piped`]) and returns the
+    /// rest of it. Only once: what follows is read and thrown away, so that the program never waits for a
+    /// full pipe.
+    ///
+    /// # Panics
+    /// If the program ends first, or says nothing for too long.
+    pub fn wait_for_line(&mut self, prefix: &'static str) -> String {
+        let stdout =
+            BufReader::new(self.child.stdout.take().expect("started with spawn_piped, and taken once"));
+        let (sender, found) = mpsc::sync_channel(1);
+        std::thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                if let Some(rest) = line.strip_prefix(prefix) {
+                    let _ = sender.try_send(rest.to_owned());
+                }
+            }
+        });
+        match found.recv_timeout(PATIENCE) {
+            Ok(rest) => rest,
+            Err(mpsc::RecvTimeoutError::Timeout) => panic!("{} did not say {prefix:?}", self.name),
+            Err(mpsc::RecvTimeoutError::Disconnected) => {
+                let status = self.wait();
+                panic!("{} ended before it said {prefix:?}: {status}\n{}", self.name, self.log());
+            }
+        }
+    }
+
     /// Its process id, which is also its process group.
     pub fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
-    }
-
-    /// Its standard output, once, if it was started by [`Process::spawn_piped`].
-    pub fn stdout(&mut self) -> std::process::ChildStdout {
-        self.child.stdout.take().expect("started with spawn_piped, and taken once")
     }
 
     /// All that it wrote to standard error so far (and to standard output, unless piped).
