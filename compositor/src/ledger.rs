@@ -80,7 +80,14 @@ impl Ledger {
         self.clients.values()
     }
 
-    /// Writes out what is buffered.
+    /// Lets whoever watches the report see what it says so far.
+    pub fn flush(&mut self) {
+        if let Some(report) = &mut self.report {
+            report.flush();
+        }
+    }
+
+    /// Ends the report.
     pub fn finish(&mut self) -> Result<(), crate::report::ReportError> {
         self.report.take().map_or(Ok(()), Report::finish)
     }

@@ -146,9 +146,23 @@ impl Report {
         }
         let line = serde_json::to_writer(&mut self.file, event).map_err(io::Error::from);
         if let Err(e) = line.and_then(|()| self.file.write_all(b"\n")) {
-            tracing::warn!("cannot write the report {}: {e}", self.path.display());
-            self.failed = Some(e);
+            self.fail(e);
         }
+    }
+
+    /// Puts what was added where others can read it.
+    pub fn flush(&mut self) {
+        if self.failed.is_none()
+            && !self.file.buffer().is_empty()
+            && let Err(e) = self.file.flush()
+        {
+            self.fail(e);
+        }
+    }
+
+    fn fail(&mut self, e: io::Error) {
+        tracing::warn!("cannot write the report {}: {e}", self.path.display());
+        self.failed = Some(e);
     }
 
     /// Ends the report.

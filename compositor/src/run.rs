@@ -333,6 +333,8 @@ impl Server {
         self.frame_if_due();
         self.flush();
         self.backend.flush();
+        // Once per turn, not per line: who watches the report is never more than a turn behind.
+        self.ledger.flush();
     }
 
     /// Ends the compositor because of `error`.
