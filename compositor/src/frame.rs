@@ -127,7 +127,7 @@ impl Server {
         let damage = self.frames.memory.update(&self.scene, |element| {
             let ElementId::Surface(id) = element.id else { return Region::default() };
             surfaces.get(SurfaceId(id)).map_or_else(Region::default, |s| {
-                to_output(s.current.damage.region(), element.dest.origin(), scale)
+                element.affected(to_output(s.current.damage.region(), element.dest.origin(), scale))
             })
         });
         self.frames.drawn.clear();

@@ -142,6 +142,14 @@ impl Rect {
         Rect::at(self.origin().offset(by), self.size())
     }
 
+    /// This rectangle with every edge moved outwards by `by`, clamped.
+    pub fn grown(self, by: i32) -> Rect {
+        let by = i64::from(by);
+        let (x, y) = (clamp(self.x as i64 - by), clamp(self.y as i64 - by));
+        let (r, b) = (clamp(self.right() as i64 + by), clamp(self.bottom() as i64 + by));
+        Rect::new(x, y, clamp(r as i64 - x as i64), clamp(b as i64 - y as i64))
+    }
+
     /// What both cover; empty if they do not touch.
     pub fn intersect(self, other: Rect) -> Rect {
         let (x, y) = (self.x.max(other.x), self.y.max(other.y));

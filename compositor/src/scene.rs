@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::buffer::{BufferUse, Format, Shadow};
 use crate::geometry::{Rect, RectF, Region, Size, Transform};
+use crate::surface::{Damage, rects};
 
 /// Everything that one frame of an output shows.
 #[derive(Default)]
@@ -56,6 +57,28 @@ pub struct Element {
     pub dest: Rect,
     /// Where nothing below can be seen, in pixels of the output; within `dest`.
     pub opaque: Region,
+}
+
+impl Element {
+    /// Where the picture changes if the element changes in `damage`, both in pixels of the output.
+    ///
+    /// Where a picture is scaled it is interpolated, so that a pixel of it shows beyond its own edges: by less
+    /// than one pixel of the larger of the two.
+    pub fn affected(&self, damage: Region) -> Region {
+        let size = self.dest.size().transformed(self.transform);
+        let scale = (f64::from(size.w) / self.source.w, f64::from(size.h) / self.source.h);
+        let whole = self.source.x.fract() == 0.0 && self.source.y.fract() == 0.0;
+        if (scale == (1.0, 1.0) && whole) || !damage.is_non_empty() {
+            return damage;
+        }
+        // `as` saturates, also what is divided by nothing.
+        let reach = scale.0.max(scale.1).max(1.0).ceil() as i32;
+        let mut all = Damage::default();
+        for r in rects(&damage) {
+            all.add(r.grown(reach).intersect(self.dest));
+        }
+        all.region().clone()
+    }
 }
 
 /// Where pixels come from.
@@ -135,5 +158,33 @@ impl Content {
             Content::Image(_) => Format::ARGB8888,
             Content::Solid(_) => Format::XRGB8888,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn affected(source: RectF, dest: Rect, transform: Transform, damage: Rect) -> Rect {
+        let content = Content::Solid(Color::default());
+        let id = ElementId::Cursor;
+        let element = Element { id, content, source, transform, dest, opaque: Region::default() };
+        crate::geometry::extents(&element.affected(damage.to_region()))
+    }
+
+    #[test]
+    fn what_is_scaled_shows_beyond_its_edges() {
+        let (dest, damage) = (Rect::new(10, 20, 40, 30), Rect::new(20, 30, 4, 5));
+        let part = |x, w, h| RectF { x, y: 0.0, w, h };
+        let normal = |source| affected(source, dest, Transform::Normal, damage);
+        assert_eq!(normal(part(1.0, 40.0, 30.0)), damage);
+        assert_eq!(normal(part(0.5, 40.0, 30.0)), Rect::new(19, 29, 6, 7));
+        assert_eq!(normal(part(0.0, 80.0, 30.0)), Rect::new(19, 29, 6, 7));
+        assert_eq!(normal(part(0.0, 16.0, 30.0)), Rect::new(17, 27, 10, 11));
+        // No further than the element reaches.
+        assert_eq!(normal(part(0.0, 1.0, 1.0)), dest);
+        let turned = |source| affected(source, dest, Transform::Rotated90, damage);
+        assert_eq!(turned(part(0.0, 30.0, 40.0)), damage);
+        assert_eq!(turned(part(0.0, 40.0, 30.0)), Rect::new(18, 28, 8, 9));
     }
 }

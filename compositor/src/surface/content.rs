@@ -207,9 +207,7 @@ impl Current {
         let mut r = self.transform.rect_from_buffer(scaled(to_f(rect), scale, scale), buffer);
         (r.x, r.y) = (r.x - shown.x, r.y - shown.y);
         let (kx, ky) = (f64::from(self.size.w) / shown.w, f64::from(self.size.h) / shown.h);
-        // A scaled picture is interpolated: a pixel shows beyond its own edges.
-        let grow = if (kx, ky) == (1.0, 1.0) { 0.0 } else { kx.max(ky).max(1.0) };
-        outwards(scaled(r, kx, ky), grow)
+        outwards(scaled(r, kx, ky), 0.0)
     }
 }
 
