@@ -66,6 +66,8 @@ pub(crate) struct Window {
     /// Its size when it floats, for it to return to; 0 is for the client to choose.
     pub floating: Size,
     pub place: Place,
+    /// Whether that was chosen: a window that begins maximised gets its place when it first floats.
+    placed: bool,
     /// What stays where it is while the user resizes it.
     pub anchor: Option<Anchor>,
     /// Whether a size is to be sent when the last one has been acked.
@@ -92,6 +94,7 @@ impl Window {
             now: State::default(),
             floating: Size::default(),
             place: Place::At(Point::default()),
+            placed: false,
             anchor: None,
             size_waits: false,
             bounds: None,
@@ -144,11 +147,8 @@ impl Window {
 }
 
 fn cut(mut text: String) -> String {
-    let mut end = text.len().min(MAX_TEXT);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.truncate(end);
+    let end = (0..=MAX_TEXT.min(text.len())).rev().find(|i| text.is_char_boundary(*i));
+    text.truncate(end.unwrap_or(0));
     text
 }
 
@@ -243,20 +243,26 @@ impl Server {
 
     /// A window has its first content: finds a place for it.
     pub(super) fn map_window(&mut self, id: SurfaceId) {
-        let size = self.shell.geometry(&self.surfaces, id).size();
-        let place = self.place_window(id, size);
         let Some(entry) = self.shell.get_mut(id) else { return };
         entry.mapped = true;
-        if let Part::Window(window) = &mut entry.part {
-            window.place = place;
-        }
+        self.place_window(id);
         self.shell.stack.push(id);
         self.shell_activate(Some(id));
         self.seat_focus(Some(id));
         self.seat_refresh();
     }
 
-    fn place_window(&self, id: SurfaceId, size: Size) -> Place {
+    /// Finds a place for a window that has none, as soon as it floats.
+    fn place_window(&mut self, id: SurfaceId) {
+        if self.shell.window(id).is_some_and(|w| !w.placed && w.now.floats()) {
+            let place = self.free_place(id, self.shell.geometry(&self.surfaces, id).size());
+            if let Some(window) = self.shell.window_mut(id) {
+                (window.place, window.placed) = (place, true);
+            }
+        }
+    }
+
+    fn free_place(&self, id: SurfaceId, size: Size) -> Place {
         let output = self.output.logical_size();
         let shell = &self.shell;
         let rect = |w: SurfaceId| {
@@ -268,7 +274,8 @@ impl Server {
         }
         match self.config.placement {
             Placement::Floating => {
-                let others: Vec<Rect> = shell.stack.iter().filter_map(|w| rect(*w)).collect();
+                let others: Vec<Rect> =
+                    shell.stack.iter().filter(|w| **w != id).filter_map(|w| rect(*w)).collect();
                 Place::At(least_covering(size, output, &others))
             }
             Placement::Grid { columns, rows } => {
@@ -302,6 +309,7 @@ impl Server {
             window.floating = size;
         }
         if acked {
+            self.place_window(id);
             self.reconstrain(id);
             self.seat_refresh();
         }
@@ -353,5 +361,18 @@ impl Server {
         }
         self.schedule_frame();
         self.seat_refresh();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_are_cut_between_characters() {
+        assert_eq!(cut("short".into()), "short");
+        let long = cut("ä".repeat(MAX_TEXT) + "x");
+        assert_eq!(long, "ä".repeat(MAX_TEXT / 2));
+        assert_eq!(cut("x".to_owned() + &"ä".repeat(MAX_TEXT)).len(), MAX_TEXT - 1);
     }
 }

@@ -103,7 +103,6 @@ fn apply(fixture: &mut Fixture, client: &mut Client, slots: &mut [Option<Window>
         }
         Op::Commit => surface.commit(),
         Op::Ack if client.has_serial(window) => client.ack(window),
-        Op::Ack => {}
         Op::Draw(w, h) => client.draw(surface, (*w, *h), 0xff),
         Op::Unmap => {
             surface.attach(None, 0, 0);

@@ -100,6 +100,21 @@ fn a_maximised_window_fills_the_output_and_comes_back() {
 }
 
 #[test]
+fn a_window_that_begins_maximised_gets_its_place_later() {
+    let mut fixture = Fixture::new();
+    let mut client = fixture.connect();
+    let window = client.window("a");
+    window.toplevel().set_maximized();
+    fixture.show(&mut client, &window, (300, 200), RED);
+    assert_eq!(fixture.corner(&window), (0, 0));
+    window.toplevel().unset_maximized();
+    fixture.roundtrip(&mut client);
+    assert_eq!(client.log(), ["a: 0x0 [Activated]"]);
+    answer(&mut fixture, &mut client, &window, (100, 80), GREEN);
+    assert_eq!(fixture.corner(&window), (100, 60));
+}
+
+#[test]
 fn leaving_fullscreen_goes_back_to_maximised() {
     let mut fixture = Fixture::new();
     let mut client = fixture.connect();
