@@ -4,6 +4,8 @@
 //! A picture is looked at as closely as its client allows: to the last bit where its source tells what
 //! it draws, else by its place, its colours and its shapes.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::fs;
