@@ -185,9 +185,9 @@ impl Server {
         self.frames.sequence += u64::from(drew);
         let frame = self.frames.sequence;
         for element in &self.scene.elements {
-            let ElementId::Surface(number) = element.id else { continue };
+            let ElementId::Surface(id) = element.id else { continue };
             shows_client = true;
-            let id = SurfaceId(number);
+            let id = SurfaceId(id);
             let Some(surface) = self.surfaces.get_mut(id) else { continue };
             surface.current.damage.clear();
             if !surface.visible {

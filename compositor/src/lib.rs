@@ -2,6 +2,11 @@
 //!
 //! [`Compositor::start`] makes the socket, [`Compositor::run`] serves it. See the project's design
 //! document for the words used here (pool, verdict, policy, path, ledger).
+//!
+//! Memory and system calls are `shm-core`'s business. The one module here with `unsafe` is
+//! [`render::pixman`], at the boundary to the C library pixman.
+
+#![deny(unsafe_code)]
 
 mod backend;
 pub mod buffer;

@@ -4,6 +4,8 @@
 //! The features `client` and `server` choose which side's bindings are built; with neither, the
 //! crate is empty.
 
+#![deny(unsafe_code)]
+
 #[cfg(any(feature = "client", feature = "server"))]
 pub use wayland_protocols as upstream;
 
