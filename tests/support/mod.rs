@@ -11,6 +11,7 @@
 // Each test file is a crate of its own and uses a part of this.
 #![allow(dead_code, unused_imports, unused_macros)]
 
+pub mod fuse;
 pub mod host;
 pub mod image;
 pub mod process;
@@ -18,10 +19,14 @@ pub mod raw;
 pub mod reference;
 pub mod scenes;
 pub mod show;
+pub mod wire;
+pub mod witness;
 
 pub use host::{Host, Kind};
 pub use image::{Image, assert_close, assert_same};
 pub use process::{Counters, Process, RuntimeDir, eventually, program};
+pub use wire::Wire;
+pub use witness::Witness;
 
 /// Ends the test as skipped, with the reason printed, unless the condition holds. Where
 /// `SELKIE_REQUIRE_HOSTS` is set (in CI) a skip is a failure.

@@ -1,0 +1,54 @@
+//! A file whose owner never answers: whatever would have to wait for it (a verdict, a mapping, a close)
+//! must not be waited for.
+//!
+//! One test in a file of its own, see [`support::fuse::Fuse`].
+
+mod support;
+
+use std::os::fd::BorrowedFd;
+use std::path::Path;
+
+use support::fuse::Fuse;
+use support::raw::Ended;
+use support::{Host, Wire, Witness, skip};
+
+/// What a client gets that hands that file over as its pool.
+fn refused(socket: &Path, file: BorrowedFd<'_>) -> Ended {
+    let mut wire = Wire::connect(socket);
+    let shm = wire.bind("wl_shm", 1);
+    wire.pool(shm, file, 4096).unwrap();
+    wire.ended()
+}
+
+#[test]
+fn a_file_whose_owner_never_answers_stalls_nobody() {
+    let mut hosts = ["enforce", "adopt", "copy", "guard"].map(|policy| {
+        let host = Host::selkie(&["--policy", policy, "--refresh", "0"]);
+        let bystander = Witness::new(&host.socket());
+        (policy, host, bystander)
+    });
+    for detached in [false, true] {
+        // Gone before the compositors, which could not end otherwise.
+        let fuse = match Fuse::mount() {
+            Ok(fuse) => fuse,
+            Err(why) => return skip(&why),
+        };
+        if detached {
+            fuse.detach();
+        }
+        fuse.fall_silent();
+        for (policy, host, bystander) in &mut hosts {
+            let place = if detached { "a mount that cannot be seen from here" } else { "fuse" };
+            let message = format!(
+                "a file on {place}, which is not known to be local and could stall its readers: pass a memfd \
+                 (policy {policy})"
+            );
+            let error = Ended::Error { interface: "wl_shm".into(), object: 4, code: 2, message };
+            // More of them than there are threads to close them on.
+            for _ in 0..40 {
+                assert_eq!(refused(&host.socket(), fuse.file()), error);
+                bystander.goes_on();
+            }
+        }
+    }
+}
