@@ -292,7 +292,12 @@ impl Compositor {
         self.server.connections.set_baseline();
         // The background, before there is anything else to see.
         self.server.schedule_frame();
-        self.event_loop.run(None, &mut self.server, Server::after_events).map_err(RunError::Loop)?;
+        // The loop turns when something happens, and nothing may: a host that has said all it has to say
+        // waits for that picture.
+        self.server.after_events();
+        if self.server.ended == Ended::Running {
+            self.event_loop.run(None, &mut self.server, Server::after_events).map_err(RunError::Loop)?;
+        }
         let server = &mut self.server;
         let summary = server.summary();
         let finished = server.ledger.finish();
