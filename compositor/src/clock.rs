@@ -17,6 +17,18 @@ pub fn now_us() -> u64 {
     now_ns() / 1000
 }
 
+/// Nanoseconds of the clock of that number (a `clockid_t`); of the monotonic one, if there is none such.
+pub fn now_ns_of(id: u32) -> u64 {
+    const KNOWN: [ClockId; 5] = [
+        ClockId::Realtime,
+        ClockId::MonotonicRaw,
+        ClockId::Boottime,
+        ClockId::MonotonicCoarse,
+        ClockId::RealtimeCoarse,
+    ];
+    ns(clock_gettime(KNOWN.into_iter().find(|c| *c as u32 == id).unwrap_or(ClockId::Monotonic)))
+}
+
 /// A time as nanoseconds; the clock is never negative.
 pub fn ns(t: Timespec) -> u64 {
     (t.tv_sec.max(0) as u64).saturating_mul(1_000_000_000).saturating_add(t.tv_nsec.max(0) as u64)

@@ -42,6 +42,10 @@ pub(crate) struct Frames {
     drawn: Vec<Drawn>,
     /// Frames that the backend has and that have not yet turned to light.
     in_flight: Vec<InFlight>,
+    /// The counter of the frame that the backend told of last.
+    pub told_sequence: u64,
+    /// Whether a timer will look for frames that the backend has not told of.
+    overdue_timed: bool,
     /// Lists that were in use, kept for their memory.
     spare: Vec<Vec<WpPresentationFeedback>>,
     /// Bytes of buffers in the scene and one of the surfaces they are of, by client; kept for its
@@ -49,10 +53,15 @@ pub(crate) struct Frames {
     shown_bytes: HashMap<u64, (SurfaceId, u64)>,
 }
 
+/// How long after its beat a host may still tell when a frame turned to light.
+const TELLING: std::time::Duration = std::time::Duration::from_millis(250);
+
 /// Who wants to know when a frame turns to light.
 struct InFlight {
     /// The backend's number of it.
     frame: u64,
+    /// The beat of the backend's clock after it was handed over, once that has come.
+    beat: Option<Presented>,
     feedback: Vec<WpPresentationFeedback>,
 }
 
@@ -214,7 +223,7 @@ impl Server {
         if feedback.is_empty() {
             self.frames.spare.push(feedback);
         } else {
-            self.frames.in_flight.push(InFlight { frame: number, feedback });
+            self.frames.in_flight.push(InFlight { frame: number, beat: None, feedback });
         }
     }
 
@@ -256,6 +265,44 @@ impl Server {
         while let Some(frame) = self.frames.in_flight.first().map(|f| f.frame) {
             self.presented(frame, at);
         }
+    }
+
+    /// The backend's clock beat: it has taken all frames that it was handed. It should tell when they turn
+    /// to light, but not every host does (sway 1.7 forgets it for a window that it shows without
+    /// composing): then the beat has to do, or clients would wait forever.
+    pub fn beat(&mut self, beat: Presented) {
+        for flight in self.frames.in_flight.iter_mut() {
+            flight.beat.get_or_insert(beat);
+        }
+        if self.frames.in_flight.is_empty() || std::mem::replace(&mut self.frames.overdue_timed, true) {
+            return;
+        }
+        let timer = Timer::from_duration(TELLING);
+        let inserted = self.handle.insert_source(timer, |_, (), server: &mut Server| {
+            if server.answer_overdue() {
+                TimeoutAction::ToDuration(TELLING)
+            } else {
+                server.frames.overdue_timed = false;
+                TimeoutAction::Drop
+            }
+        });
+        if let Err(e) = inserted {
+            tracing::error!("cannot set a timer: {e}");
+            self.frames.overdue_timed = false;
+        }
+    }
+
+    /// Gives up on frames that the backend should have told of; returns whether there are others.
+    fn answer_overdue(&mut self) -> bool {
+        let now = clock::now_ns_of(self.backend.clock_id());
+        let overdue = |f: &InFlight| {
+            let beat = f.beat.filter(|beat| u128::from(now.saturating_sub(beat.ns)) >= TELLING.as_nanos())?;
+            Some((f.frame, beat))
+        };
+        while let Some((frame, beat)) = self.frames.in_flight.iter().find_map(overdue) {
+            self.presented(frame, beat);
+        }
+        self.frames.in_flight.iter().any(|f| f.beat.is_some())
     }
 
     /// The frame that the backend knows by that number will never turn to light.

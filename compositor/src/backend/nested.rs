@@ -73,17 +73,19 @@ impl Server {
                 }
             }
             HostEvent::FrameDone => {
-                let now = clock::now_ns();
-                self.frame_done(now);
-                // What changed nothing that the host could tell the time of shows as of now.
+                self.frame_done(clock::now_ns());
+                let tells = self.backend.has_presentation();
                 let beat = Presented {
-                    ns: now,
+                    ns: clock::now_ns_of(self.backend.clock_id()),
                     refresh_ns: self.output.period_ns(),
-                    sequence: self.frames.sequence,
+                    sequence: if tells { self.frames.told_sequence } else { self.frames.sequence },
                     flags: Kind::empty(),
                 };
+                // What changed nothing that the host could tell the time of shows as of now.
                 self.presented(0, beat);
-                if !self.backend.has_presentation() {
+                if tells {
+                    self.beat(beat);
+                } else {
                     self.presented_all(beat);
                 }
             }
@@ -96,6 +98,7 @@ impl Server {
                     // The host shows our memory; the clients' was copied into it.
                     flags,
                 };
+                self.frames.told_sequence = at.sequence;
                 self.presented(at.frame, at_host);
             }
             HostEvent::Discarded { frame } => self.discarded(frame),
