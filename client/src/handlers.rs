@@ -40,6 +40,25 @@ pub enum Tick {
 #[derive(Debug)]
 pub struct FeedbackTag(pub u64);
 
+/// For the presentation feedback of the last frame of a subsurface that goes on without its parent.
+#[derive(Debug)]
+pub struct LastTag;
+
+impl Dispatch2<WpPresentationFeedback, State> for LastTag {
+    fn event(
+        &self,
+        state: &mut State,
+        _: &WpPresentationFeedback,
+        event: wp_presentation_feedback::Event,
+        _: &Connection,
+        _: &Qh,
+    ) {
+        if !matches!(event, wp_presentation_feedback::Event::SyncOutput { .. }) {
+            state.last_settled();
+        }
+    }
+}
+
 /// For a record of the ledger: where it belongs.
 #[derive(Debug)]
 pub enum RecordTag {

@@ -21,7 +21,7 @@ use wayland_client::{Connection, QueueHandle};
 use crate::config::{Config, Redraw, Size};
 use crate::error::ClientError;
 use crate::flight::{Clock, Fate, Flights, Presented};
-use crate::handlers::{FeedbackTag, RecordTag, Tick};
+use crate::handlers::{FeedbackTag, LastTag, RecordTag, Tick};
 use crate::layer::Layer;
 use crate::ledger::LedgerRecord;
 use crate::picture::Picture;
@@ -111,6 +111,8 @@ struct Progress {
     tick: Option<(u64, u64)>,
     /// A `wl_display.sync` is under way.
     syncing: bool,
+    /// Subsurfaces whose last frame is not yet known to be shown.
+    unsettled: usize,
     /// The memory is gone: no more drawing.
     shrunk: bool,
     /// Records asked for and not complete.
@@ -135,6 +137,7 @@ impl Default for Progress {
             due: true,
             tick: None,
             syncing: false,
+            unsettled: 0,
             shrunk: false,
             awaited: 0,
             asked_first: false,
@@ -222,6 +225,11 @@ impl State {
     pub fn synced(&mut self) {
         self.progress.due = true;
         self.progress.syncing = false;
+    }
+
+    /// The last frame of a subsurface that went on alone was shown, or never will be.
+    pub fn last_settled(&mut self) {
+        self.progress.unsettled = self.progress.unsettled.saturating_sub(1);
     }
 
     /// The compositor read its last byte of a buffer.
@@ -369,7 +377,10 @@ impl State {
     }
 
     fn all_frames_shown(&self) -> bool {
-        self.all_frames_committed() && !self.progress.flights.any_pending() && !self.progress.syncing
+        self.all_frames_committed()
+            && !self.progress.flights.any_pending()
+            && !self.progress.syncing
+            && self.progress.unsettled == 0
     }
 
     fn frozen(&self) -> bool {
@@ -435,6 +446,19 @@ impl State {
                     presentation.feedback(&layer.surface, &self.qh, FeedbackTag(frame));
                 }
                 self.progress.flights.start(frame, slot.id, self.progress.clock.now());
+            }
+            let is_last = frozen && self.config.frames.is_some_and(|frames| frame + 1 == frames);
+            let alone = index
+                .checked_sub(1)
+                .and_then(|n| self.config.scene.subsurfaces.get(n))
+                .is_some_and(|s| !s.sync);
+            if is_last
+                && alone
+                && !again
+                && let Some(presentation) = &self.presentation
+            {
+                presentation.feedback(&layer.surface, &self.qh, LastTag);
+                self.progress.unsettled += 1;
             }
             layer.surface.commit();
         }
