@@ -1,6 +1,8 @@
 //! Every policy against every kind of memory: what is accepted and how, what is refused and with which
 //! words, and that nobody else notices.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::fs::File;

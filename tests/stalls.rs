@@ -3,6 +3,8 @@
 //!
 //! One test in a file of its own, see [`support::fuse::Fuse`].
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::os::fd::BorrowedFd;
