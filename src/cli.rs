@@ -75,7 +75,7 @@ pub struct CompositorArgs {
     /// An exception for one program, by its process name (repeatable)
     #[arg(long, value_name = "PROGRAM=POLICY", value_parser = Policies::parse_exception)]
     pub policy_for: Vec<(String, Policy)>,
-    /// Draw even what could be passed on
+    /// Draw even what could be passed on (at present everything is drawn)
     #[arg(long)]
     pub compose: bool,
     /// Write the last frame to this PNG

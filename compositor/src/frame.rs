@@ -372,10 +372,10 @@ impl Server {
         }
     }
 
-    /// Marks the surfaces that show, from the top down.
+    /// Marks the surfaces that show, from the top down, and tells those that came or left.
     fn find_visible(&mut self) {
         for surface in self.surfaces.iter_mut() {
-            surface.was_visible = std::mem::take(&mut surface.visible);
+            (surface.visible, surface.on_output) = (false, false);
         }
         let screen = Rect::of_size(self.scene.size);
         let mut covered = Region::default();
@@ -383,16 +383,18 @@ impl Server {
             if let ElementId::Surface(id) = element.id
                 && let Some(surface) = self.surfaces.get_mut(SurfaceId(id))
             {
-                let shown = element.dest.intersect(screen).to_region().subtract(&covered);
-                surface.visible = shown.is_non_empty();
+                let within = element.dest.intersect(screen);
+                surface.on_output = !within.is_empty();
+                surface.visible = within.to_region().subtract(&covered).is_non_empty();
             }
             if element.opaque.is_non_empty() {
                 covered = covered.union(&element.opaque);
             }
         }
-        for surface in self.surfaces.iter() {
-            if surface.1.visible != surface.1.was_visible {
-                self.output.tell(&surface.1.resource, surface.1.visible);
+        for surface in self.surfaces.iter_mut() {
+            if surface.on_output != surface.told_on_output {
+                surface.told_on_output = surface.on_output;
+                self.output.tell(&surface.resource, surface.on_output);
             }
         }
     }

@@ -6,14 +6,19 @@ use wayland_server::protocol::wl_surface::WlSurface;
 use wayland_server::{Resource, Weak};
 
 use super::global;
-use crate::dispatch::{Ctx, Requests};
+use crate::dispatch::{Ctx, Requests, client_state};
 use crate::error::Outcome;
 use crate::geometry::Size;
 use crate::server::Server;
 
-global!(WlOutput, 4, |server, _client, object, init| {
+global!(WlOutput, 4, |server, client, object, init| {
     let output = init.init(object, OutputData);
     server.output.describe(&output);
+    // Surfaces that came before the client asked what they are on.
+    let key = client_state(client).key;
+    for (_, surface) in server.surfaces.iter().filter(|(_, s)| s.told_on_output && s.client.key == key) {
+        surface.resource.enter(&output);
+    }
     server.output.bound.push(output.downgrade());
 });
 

@@ -70,8 +70,10 @@ pub struct Surface {
     pub viewport: Option<WpViewport>,
     /// Whether any of it could be seen in the last frame.
     pub visible: bool,
-    /// Whether any of it could be seen in the frame before.
-    pub was_visible: bool,
+    /// Whether any of it was within the output in the last frame, covered or not.
+    pub on_output: bool,
+    /// Whether it was told so (`wl_surface.enter`).
+    pub told_on_output: bool,
 }
 
 /// A tree that cannot be.
@@ -114,7 +116,8 @@ impl Surfaces {
             stack: vec![id],
             viewport: None,
             visible: false,
-            was_visible: false,
+            on_output: false,
+            told_on_output: false,
         };
         self.all.insert(id, surface);
     }
