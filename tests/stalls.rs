@@ -12,6 +12,7 @@ use std::path::Path;
 
 use support::fuse::Fuse;
 use support::raw::Ended;
+use support::wire::{Arg, message};
 use support::{Host, Wire, Witness, skip};
 
 /// What a client gets that hands that file over as its pool.
@@ -53,4 +54,24 @@ fn a_file_whose_owner_never_answers_stalls_nobody() {
             }
         }
     }
+}
+
+/// The library that reads the socket closes an fd that nothing asked for, or that came with a request that
+/// is none, in the thread that serves everybody.
+#[test]
+#[ignore = "known: an fd that no request takes is closed where it stalls everybody"]
+fn a_file_that_no_request_takes_stalls_nobody() {
+    let host = Host::selkie(&["--refresh", "0"]);
+    let mut bystander = Witness::new(&host.socket());
+    let fuse = match Fuse::mount() {
+        Ok(fuse) => fuse,
+        Err(why) => return skip(&why),
+    };
+    fuse.fall_silent();
+    let mut wire = Wire::connect(&host.socket());
+    let callback = wire.new_id("wl_callback");
+    wire.send_fds(&message(1, 0, &[Arg::Uint(callback)]), &[fuse.file()]).unwrap();
+    wire.roundtrip().unwrap();
+    drop(wire);
+    bystander.goes_on();
 }

@@ -154,6 +154,28 @@ impl Wire {
         Ok(pool)
     }
 
+    /// Makes a window up to its first configure, which is acknowledged: its surface and its xdg_surface.
+    ///
+    /// # Errors
+    /// How the connection ended, if it did.
+    pub fn window(&mut self) -> Result<(u32, u32), Ended> {
+        let gone = |e: io::Error| Ended::Closed(e.to_string());
+        let (compositor, wm) = (self.bind("wl_compositor", 4), self.bind("xdg_wm_base", 1));
+        let surface = self.create("wl_surface", compositor, 0, &[]).map_err(gone)?;
+        let xdg_surface = self.create("xdg_surface", wm, 2, &[Arg::Uint(surface)]).map_err(gone)?;
+        self.create("xdg_toplevel", xdg_surface, 1, &[]).map_err(gone)?;
+        self.send(surface, 6, &[]).map_err(gone)?;
+        loop {
+            let came = self.roundtrip()?;
+            if let Some(configure) =
+                came.iter().find(|event| (event.object, event.opcode) == (xdg_surface, 0))
+            {
+                self.send(xdg_surface, 4, &[Arg::Uint(configure.word(0))]).map_err(gone)?;
+                return Ok((surface, xdg_surface));
+            }
+        }
+    }
+
     /// Waits until the server has dealt with all that was sent; gives what came.
     ///
     /// # Errors
