@@ -266,6 +266,70 @@ fn weston_simple_egl_is_adopted() {
     assert!(pools.iter().all(|pool| pool["verdict"] == "sealed"), "{pools:?}");
 }
 
+/// Four ways to show a buffer of 421x337 pixels, red with a box of 55x77 in it that is blue. The client
+/// itself says (`--help`) what is to be seen.
+#[test]
+fn weston_scaler_is_cropped_and_scaled() {
+    require_programs!("weston-scaler");
+    let show = |mode: &str, width, height| {
+        let (host, _, screen) = shows("enforce", "weston-scaler", &[mode], 1);
+        assert_arrived_sealed(&host);
+        window(&screen, width, height)
+    };
+    let whole = show("-n", 421, 337);
+    assert_eq!((whole.at(0, 0), whole.at(420, 336)), (0xff_0000, 0xff_0000));
+    assert_eq!((whole.at(48, 63), whole.at(100, 63)), (0x00_00ff, 0xff_0000));
+    let squashed = show("-d", 220, 308);
+    assert_eq!((squashed.at(0, 0), squashed.at(219, 307)), (0xff_0000, 0xff_0000));
+    assert_eq!((squashed.at(25, 58), squashed.at(52, 58)), (0x00_00ff, 0xff_0000));
+    // Cropped to the box, which has a green edge on the left and a white one on the right.
+    let (cropped, both) = (show("-s", 55, 77), show("-b", 220, 308));
+    assert_eq!((cropped.at(27, 38), cropped.at(54, 38)), (0x00_00ff, 0xff_ffff));
+    assert_eq!((both.at(110, 154), both.at(219, 154)), (0x00_00ff, 0xff_ffff));
+    let [_, red, green, blue] = both.at(0, 154).to_be_bytes();
+    assert!(red == 0 && green > blue, "#{:06x}", both.at(0, 154));
+}
+
+/// Lines from the middle of a black window, each two pixels wide, of which the colours say which way is up.
+#[test]
+fn weston_transformed_stands_upright() {
+    require_programs!("weston-transformed");
+    let (host, _, screen) = shows("enforce", "weston-transformed", &[], 1);
+    let window = window(&screen, 500, 250);
+    let near = |at: usize, line: usize| at == line || at + 1 == line;
+    let points = [(250, 60), (250, 190), (100, 125), (400, 125)].map(|(x, y)| window.at(x, y));
+    assert_eq!(points, [0xff_0000, 0xff_ffff, 0xff_ffff, 0x00_ff00]);
+    for (x, y) in (0..250).flat_map(|y| (0..500).map(move |x| (x, y))) {
+        assert_eq!(near(x, 250) || near(y, 125), window.at(x, y) != 0, "({x}, {y})");
+    }
+    assert_arrived_sealed(&host);
+}
+
+/// A window and two subsurfaces, one of them drawn by OpenGL and half transparent, that lie side by side
+/// as if they were one.
+#[test]
+fn weston_subsurfaces_lie_side_by_side() {
+    require_programs!("weston-subsurfaces");
+    let mut host = selkie("adopt");
+    let mut client = host.client("weston-subsurfaces", &[]);
+    eventually("all of the three to be shown", || {
+        client.assert_alive();
+        let mut frames = std::collections::BTreeMap::new();
+        for line in reported(&host, "frame") {
+            *frames.entry(line["surface"].as_u64().unwrap()).or_insert(0) += 1;
+        }
+        let shown = frames.len() == 3 && frames.values().all(|n| *n >= 2);
+        if shown { Ok(()) } else { Err(format!("frames of each so far: {frames:?}")) }
+    });
+    let screen = host.screenshot();
+    let (main, _) = spot(&screen, 0x06_aa09);
+    let (red, _) = spot(&screen, 0xa4_2202);
+    let (opengl, _) = spot(&screen, 0x02_3803);
+    assert_eq!((red.0, red.1), (main.0 + main.2, main.1), "main {main:?}, red {red:?}");
+    assert_eq!((opengl.0, opengl.1), (red.0, red.1 + red.3), "red {red:?}, opengl {opengl:?}");
+    assert_eq!((opengl.2, opengl.1 + opengl.3), (red.2, main.1 + main.3), "opengl {opengl:?}, main {main:?}");
+}
+
 const NOT_SHRINK_SEALED: &str = "memfd without F_SEAL_SHRINK: add F_SEAL_SHRINK with fcntl(F_ADD_SEALS) before \
                                  wl_shm.create_pool (policy enforce)";
 
