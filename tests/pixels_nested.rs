@@ -6,6 +6,7 @@
 
 mod support;
 
+use selkie_client::{Config, Pattern, Scene, Size, stamp};
 use support::reference::Screen;
 use support::scenes::{self, Case};
 use support::{Host, Image, Kind, assert_close, require_programs};
@@ -45,6 +46,33 @@ fn in_sway() {
     require_programs!("sway", "grim");
     // sway tiles: the window has the size of its output.
     check_all(Host::sway(683, 515).unwrap());
+}
+
+/// An output with two pixels per unit: the nested screen has all of them. A client that draws that many is shown
+/// pixel by pixel; one that does not is enlarged.
+#[test]
+fn in_sway_with_an_output_of_scale_2() {
+    require_programs!("sway", "grim");
+    let mut host = Host::sway_scaled(684, 516, 2).unwrap();
+    let nested = host.selkie_inside(&["--size", "342x258"]);
+    let empty = Image::filled(684, 516, nested.background());
+    host.screenshot_until("selkie's window", |image| *image == empty);
+    let size = Size::new(173, 141);
+    let plain = Config { pattern: Pattern::Plasma, size, frames: Some(2), ..Config::default() };
+    for (scale, tolerance) in [(2, 0), (1, scenes::SCALED)] {
+        let config = Config { scene: Scene { scale, ..Scene::default() }, ..plain.clone() };
+        let shown = nested.show(&config);
+        let seen = host.screenshot();
+        shown.end();
+        let mut expected = Screen::new(684, 516, nested.background());
+        expected.scale = 2;
+        let (x, y) = expected.show(&config, &[1]);
+        assert_close(&format!("hidpi-{scale}"), &seen, &expected.image, tolerance);
+        if scale == 2 {
+            let stamp = stamp::decode(seen.view(), (x as u32, y as u32), stamp::CELL).unwrap();
+            assert_eq!((stamp.frame, stamp.size), (1, Size::new(346, 282)));
+        }
+    }
 }
 
 /// One compositor each: selkie gives its picture when it ends.

@@ -61,6 +61,11 @@ impl Host {
 
     /// Starts sway, if it is installed.
     pub fn sway(width: u32, height: u32) -> Option<Self> {
+        Self::sway_scaled(width, height, 1)
+    }
+
+    /// Starts sway, if it is installed, with an output that has so many pixels per unit each way.
+    pub fn sway_scaled(width: u32, height: u32, scale: u32) -> Option<Self> {
         let binary = program("sway")?;
         let dir = RuntimeDir::new();
         let (config, name) = (dir.file("sway.conf"), dir.file("socket-name"));
@@ -68,7 +73,7 @@ impl Host {
         // that the name is read whole.
         let text = format!(
             "xwayland disable\n\
-             output HEADLESS-1 mode --custom {width}x{height}@60Hz\n\
+             output HEADLESS-1 mode --custom {width}x{height}@60Hz scale {scale}\n\
              default_border none\n\
              seat * hide_cursor 1\n\
              exec printf %s \"$WAYLAND_DISPLAY\" > {name}.new && mv {name}.new {name}\n",

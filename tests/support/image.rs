@@ -132,6 +132,34 @@ impl Image {
     }
 }
 
+/// The frames of an APNG, each as it was to be seen.
+///
+/// # Panics
+/// If it is none that was written whole.
+pub fn animation(path: &Path) -> Vec<Image> {
+    let mut decoder = png::Decoder::new(std::io::BufReader::new(File::open(path).unwrap()));
+    decoder.set_transformations(png::Transformations::normalize_to_color8());
+    let mut reader = decoder.read_info().unwrap();
+    let frames = reader.info().animation_control().unwrap().num_frames;
+    let (width, height) = (reader.info().width as usize, reader.info().height as usize);
+    let mut bytes = vec![0; reader.output_buffer_size().unwrap()];
+    let mut canvas = Image::filled(width, height, 0);
+    let mut shown = Vec::new();
+    for _ in 0..frames {
+        let info = reader.next_frame(&mut bytes).unwrap();
+        let control = *reader.info().frame_control().unwrap();
+        assert_eq!((info.color_type, control.blend_op), (png::ColorType::Rgb, png::BlendOp::Source));
+        let (left, top, across) =
+            (control.x_offset as usize, control.y_offset as usize, control.width as usize);
+        for (i, p) in bytes[..info.buffer_size()].chunks_exact(3).enumerate() {
+            canvas.pixels[(top + i / across) * width + left + i % across] =
+                u32::from_be_bytes([0, p[0], p[1], p[2]]);
+        }
+        shown.push(canvas.clone());
+    }
+    shown
+}
+
 /// The largest difference of a channel.
 fn distance(a: u32, b: u32) -> u8 {
     let (a, b) = (a.to_be_bytes(), b.to_be_bytes());

@@ -23,7 +23,7 @@ pub mod wire;
 pub mod witness;
 
 pub use host::{Host, Kind};
-pub use image::{Image, assert_close, assert_same};
+pub use image::{Image, animation, assert_close, assert_same};
 pub use process::{Counters, Process, RuntimeDir, eventually, program};
 pub use wire::Wire;
 pub use witness::Witness;
