@@ -222,15 +222,15 @@ impl Buffer {
 /// same buffer is under way, the client gets its `wl_buffer.release`.
 pub struct BufferUse {
     buffer: Arc<Buffer>,
-    /// The callback of `wl_surface.get_release`, which is per commit.
-    release: Mutex<Option<WlCallback>>,
+    /// The callbacks of `wl_surface.get_release`, which is per commit.
+    release: Mutex<Vec<WlCallback>>,
 }
 
 impl BufferUse {
     /// Begins a use.
     pub fn new(buffer: Arc<Buffer>) -> Self {
         buffer.uses.fetch_add(1, Ordering::Relaxed);
-        Self { buffer, release: Mutex::new(None) }
+        Self { buffer, release: Mutex::new(Vec::new()) }
     }
 
     /// The buffer in use.
@@ -238,15 +238,15 @@ impl BufferUse {
         &self.buffer
     }
 
-    /// Has `callback` told when this use ends.
-    pub(crate) fn notify(&self, callback: WlCallback) {
-        *self.release.lock().unwrap_or_else(PoisonError::into_inner) = Some(callback);
+    /// Has `callbacks` told when this use ends.
+    pub(crate) fn notify(&self, callbacks: &mut Vec<WlCallback>) {
+        self.release.lock().unwrap_or_else(PoisonError::into_inner).append(callbacks);
     }
 }
 
 impl Drop for BufferUse {
     fn drop(&mut self) {
-        if let Some(callback) = self.release.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
+        for callback in self.release.get_mut().unwrap_or_else(PoisonError::into_inner).drain(..) {
             callback.done(0);
         }
         if self.buffer.uses.fetch_sub(1, Ordering::AcqRel) == 1

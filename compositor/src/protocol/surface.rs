@@ -104,13 +104,14 @@ impl Requests<WlSurface> for SurfaceData {
                 pending.scale = Some(scale);
             }
             Request::GetRelease { callback } => {
-                let callback = ctx.init.init(callback, CallbackData);
-                if let Some(replaced) = pending.release.replace(callback) {
-                    replaced.done(0);
+                if pending.release.len() >= limits.callbacks {
+                    let message = format!("more than {} release callbacks for one commit", limits.callbacks);
+                    return Err(ProtocolError::no_memory(message));
                 }
+                pending.release.push(ctx.init.init(callback, CallbackData));
             }
             Request::Commit => {
-                if pending.release.is_some() && !matches!(pending.attach, Some(Attach::Buffer(_))) {
+                if !pending.release.is_empty() && !matches!(pending.attach, Some(Attach::Buffer(_))) {
                     let message = "get_release without a buffer attached in the same commit";
                     return Err(ProtocolError::new(Error::NoBuffer, message));
                 }

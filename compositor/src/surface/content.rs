@@ -132,9 +132,7 @@ impl Current {
         // The use begins before the one it replaces ends: a buffer that is attached again must not
         // be released in between.
         let used = pending.hold.take().unwrap_or_else(|| Arc::new(BufferUse::new(buffer.clone())));
-        if let Some(callback) = pending.release.take() {
-            used.notify(callback);
-        }
+        used.notify(&mut pending.release);
         self.last_buffer = Some(buffer.clone());
         if !buffer.is_unmapped() {
             self.shadow = None;

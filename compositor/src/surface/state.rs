@@ -146,7 +146,7 @@ pub struct Pending {
     /// To be told when the commit's content turned to light.
     pub feedback: Vec<WpPresentationFeedback>,
     /// To be told when the buffer of this commit is free.
-    pub release: Option<WlCallback>,
+    pub release: Vec<WlCallback>,
     /// New places of subsurfaces of this surface.
     pub positions: Vec<(SurfaceId, Point)>,
     /// The new order of this surface and its subsurfaces.
@@ -167,7 +167,7 @@ impl Pending {
         if later.attach.is_some() {
             self.attach = later.attach;
             self.hold = later.hold;
-            if let Some(never_used) = std::mem::replace(&mut self.release, later.release) {
+            for never_used in std::mem::replace(&mut self.release, later.release) {
                 never_used.done(0);
             }
         }
