@@ -23,7 +23,6 @@ use std::time::{Duration, Instant};
 use comfy_table::{CellAlignment, Table, presets};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::time::{ClockId, clock_gettime};
-use selkie_protocols::upstream::xdg::shell::client::xdg_surface::XdgSurface;
 use shm_core::mapping::{Guarded, Mapping, Sealed};
 use shm_core::seals::Seals;
 use shm_core::{memfd, pread, verdict};
@@ -192,15 +191,11 @@ impl Shown {
         let panes = vec![Pane::new(&mut raw, size)];
         panes[0].window.toplevel.set_fullscreen(None);
         let mut shown = Self { raw, panes };
-        let mut known = 1;
         // Some configure it at once, some when it is there.
         for _ in 0..3 {
+            shown.raw.events.log.clear();
             shown.raw.roundtrip().unwrap();
-            let xdg_surface = &shown.panes[0].window.xdg_surface;
-            let configures = shown.raw.of::<XdgSurface>(xdg_surface).len();
-            if std::mem::replace(&mut known, configures) != configures {
-                shown.raw.acknowledge(xdg_surface);
-            }
+            shown.raw.acknowledge(&shown.panes[0].window.xdg_surface);
             shown.present(None);
         }
         shown
@@ -212,6 +207,8 @@ impl Shown {
 
     /// Commits, and waits until the frame callbacks have come.
     fn present(&mut self, patch: Option<(i32, i32)>) {
+        // Numbers of callbacks are used again: what was logged for an earlier one must not count.
+        self.raw.events.log.clear();
         self.commit(patch);
         for pane in &mut self.panes {
             let callback = pane.waits.take().unwrap();
@@ -240,7 +237,6 @@ impl Shown {
         for _ in 0..3 {
             self.present(patch);
         }
-        self.raw.events.log.clear();
         let before = process.counters().cpu_us;
         for _ in 0..frames {
             self.present(patch);
