@@ -129,7 +129,8 @@ fn without_pacing_frames_come_as_fast_as_buffers_are_free() {
     assert_eq!((statistics.committed, statistics.ended), (500, Ended::Frames));
     assert_eq!(statistics.presented + statistics.discarded, 500);
     assert_eq!(statistics.present_source, PresentSource::Feedback);
-    assert!(statistics.commit_to_present.count == statistics.presented && statistics.presented > 1);
+    // How many are shown is weston's pace, not ours; the last one always is.
+    assert!(statistics.commit_to_present.count == statistics.presented && statistics.presented >= 1);
     assert!(statistics.commit_to_present.p50_us <= statistics.commit_to_present.p99_us);
     // weston's clock is CLOCK_MONOTONIC_RAW; read from another, the difference would be far off.
     assert!(statistics.commit_to_present.max_us < 30_000_000);
