@@ -97,6 +97,14 @@ pub struct Axis {
 impl Server {
     /// Deals with something a person did.
     pub fn input(&mut self, event: InputEvent) {
+        if matches!(
+            event,
+            InputEvent::PointerMotion { .. }
+                | InputEvent::PointerButton { .. }
+                | InputEvent::PointerAxis { .. }
+        ) {
+            self.pointer_group();
+        }
         match event {
             InputEvent::PointerMotion { x, y, time_us } => self.pointer_motion((x, y), time_us),
             InputEvent::PointerLeave => self.pointer_left(),

@@ -54,6 +54,8 @@ pub(crate) struct Pointer {
     time_us: u64,
     /// The clients that got events since the last frame event.
     unframed: Vec<u64>,
+    /// Whether more events of a group are to come.
+    mid_group: bool,
     /// What old clients have not been told of the wheel: 120ths of a click, vertical and horizontal.
     clicks: [i32; 2],
 }
@@ -99,7 +101,14 @@ impl Server {
             self.drag_refresh();
         }
         self.pointer_refresh(false);
-        self.pointer_frame();
+        if !self.seat.pointer.mid_group {
+            self.pointer_frame();
+        }
+    }
+
+    /// An event of a group came.
+    pub(super) fn pointer_group(&mut self) {
+        self.seat.pointer.mid_group = true;
     }
 
     pub(super) fn pointer_motion(&mut self, (x, y): (f64, f64), time_us: u64) {
@@ -235,6 +244,7 @@ impl Server {
 
     /// Ends a group of events.
     pub(super) fn pointer_frame(&mut self) {
+        self.seat.pointer.mid_group = false;
         let mut unframed = std::mem::take(&mut self.seat.pointer.unframed);
         for client in unframed.drain(..) {
             for pointer in self.seat.pointers(client).iter().filter(|p| p.version() >= 5) {

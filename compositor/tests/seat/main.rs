@@ -1,0 +1,10 @@
+//! The seat, as clients see it: a compositor in a thread, clients on socket pairs, and the exact
+//! events they get for what a person does.
+
+mod client;
+mod clipboard;
+mod cursor;
+mod drag;
+mod fixture;
+mod keyboard;
+mod pointer;
