@@ -83,6 +83,26 @@ fn what_the_client_is_told_is_what_was_shown() {
     }
 }
 
+/// The same through a compositor in between: what its host records are whole frames, and just those of which the
+/// client was told.
+#[test]
+fn nested_frames_are_as_whole() {
+    for (pace, buffers) in [(true, 2), (false, 3)] {
+        let dir = support::RuntimeDir::new();
+        let file = dir.file("all.apng");
+        let mut host =
+            Host::selkie(&["--size", "191x183", "--refresh", "0", "--record", file.to_str().unwrap()]);
+        let nested = host.selkie_inside(&["--size", "191x183"]);
+        let config = moving(40, pace, buffers);
+        let (lines, _) = run(&nested, &config);
+        assert!(host.terminate().success(), "{}", host.process.log());
+        let told = presented(&lines);
+        assert_eq!(shown_frames(&animation(&file), &config), told, "pace {pace}");
+        assert_eq!(told.last(), Some(&39), "pace {pace}: the last one stays");
+        assert!(!pace || told.len() == 40, "who waits for frame callbacks loses none: {told:?}");
+    }
+}
+
 /// The same through memory that is copied at each commit instead of being mapped.
 #[test]
 fn copied_memory_is_as_whole() {

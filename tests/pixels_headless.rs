@@ -92,10 +92,6 @@ fn parts_of_frames() {
 #[test]
 fn the_golden_pictures() {
     let size = Size::new(320, 200);
-    let golden = |name: &str| {
-        let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/patterns");
-        Image::load(&dir.join(format!("{name}.png"))).unwrap()
-    };
     for pattern in Pattern::ALL {
         for frame in [0, 7] {
             let mut host = host(683, 515);
@@ -107,14 +103,14 @@ fn the_golden_pictures() {
             assert_eq!((found.origin, found.cell), ((181, 157), stamp::CELL));
             assert_eq!((stamp.frame, stamp.size, stamp.pattern), (frame as u32, size, pattern.number()));
             let name = format!("{pattern}-{frame}");
-            assert_same(&name, &screen.crop(181, 157, 320, 200), &golden(&name));
+            assert_same(&name, &screen.crop(181, 157, 320, 200), &Image::golden(&name));
         }
     }
     // A narrow format, too. (Those with alpha are kept as the client's bytes, which no screen shows.)
     let mut host = host(683, 515);
     let config = Config { pattern: Pattern::Gradient, format: Format::Rgb565, size, ..Config::default() };
     let _shown = host.show(&Config { frames: Some(1), ..config });
-    assert_same("rgb565", &host.screenshot().crop(181, 157, 320, 200), &golden("gradient-rgb565"));
+    assert_same("rgb565", &host.screenshot().crop(181, 157, 320, 200), &Image::golden("gradient-rgb565"));
 }
 
 /// A window that covers the screen exactly, one that is larger, and one of the largest kind.

@@ -9,7 +9,7 @@ mod support;
 use selkie_client::{Config, Pattern, Scene, Size, stamp};
 use support::reference::Screen;
 use support::scenes::{self, Case};
-use support::{Host, Image, Kind, assert_close, require_programs};
+use support::{Host, Image, Kind, assert_close, assert_same, require_programs};
 
 /// Shows all scenes one after the other in one window of a host of others, and compares all of the nested screen as
 /// the host shows it.
@@ -32,6 +32,23 @@ fn check_all(mut host: Host) {
         expected.show(&case.config, &case.frames);
         assert_close(&format!("{:?}-{}", host.kind, case.name), &seen, &expected.image, case.tolerance);
     }
+    let shown = nested.show(&golden());
+    check_golden(&host.screenshot().crop(x, y, width, height));
+    shown.end();
+}
+
+/// What shows a picture of assets/patterns in the middle.
+fn golden() -> Config {
+    let size = Size::new(320, 200);
+    Config { pattern: Pattern::MovingBar, size, frames: Some(8), ..Config::default() }
+}
+
+fn check_golden(screen: &Image) {
+    let (found, stamp) = stamp::find(screen.view()).unwrap();
+    assert_eq!((found.origin, found.cell), ((181, 157), stamp::CELL));
+    let expected = (7, Size::new(320, 200), Pattern::MovingBar.number());
+    assert_eq!((stamp.frame, stamp.size, stamp.pattern), expected);
+    assert_same("nested-golden", &screen.crop(181, 157, 320, 200), &Image::golden("moving-bar-7"));
 }
 
 #[test]
@@ -87,4 +104,8 @@ fn in_selkie() {
         expected.show(&case.config, &case.frames);
         assert_close(&format!("nested-{}", case.name), &host.screenshot(), &expected.image, case.tolerance);
     }
+    let mut host = Host::selkie(&["--size", "683x515", "--refresh", "0"]);
+    let nested = host.selkie_inside(&["--size", "683x515"]);
+    let _shown = nested.show(&golden());
+    check_golden(&host.screenshot());
 }

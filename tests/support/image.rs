@@ -100,6 +100,12 @@ impl Image {
         })
     }
 
+    /// A pattern's picture in `assets/patterns`, which somebody has looked at.
+    pub fn golden(name: &str) -> Self {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/patterns");
+        Self::load(&dir.join(format!("{name}.png"))).unwrap()
+    }
+
     /// Writes it as a PNG.
     ///
     /// # Panics
