@@ -10,6 +10,7 @@
 //! | what is this fd, and may it be read? | [`verdict`], [`seals`] |
 //! | read it in place | [`mapping`] (another process writes it), [`frozen`] (nobody can) |
 //! | copy it out | [`pread`], or [`mapping::Mapping::copy_to`] |
+//! | copy pictures | [`blit`] |
 //! | make some of our own | [`memfd`], [`own`] |
 //! | pass it on | [`fdpass`] |
 //! | be rid of it | [`closer`] |
@@ -29,6 +30,7 @@
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
 compile_error!("shm-core is about Linux shared memory, and reckons with 64-bit addresses");
 
+pub mod blit;
 pub mod closer;
 pub mod fdpass;
 pub mod frozen;

@@ -22,11 +22,13 @@ impl Headless {
     /// A screen of `size` pixels that shows `refresh_hz` frames a second, or as many as there are
     /// if that is 0.
     pub fn new(size: Size, refresh_hz: u32) -> Self {
+        // Both are positive: the command line and the library's start check them.
+        let mut picture = vec![0; size.w as usize * size.h as usize];
+        shm_core::blit::prefer_huge_pages(&mut picture);
         Self {
             size,
             period_ns: 1_000_000_000_u32.checked_div(refresh_hz).unwrap_or(0),
-            // Both are positive: the command line and the library's start check them.
-            picture: vec![0; size.w as usize * size.h as usize],
+            picture,
             renderer: PixmanRenderer::new(),
             drawn_once: false,
         }

@@ -16,6 +16,8 @@
 
 use pixman::{Box32, Filter, Fixed, FormatCode, Image, Operation, Repeat};
 
+use shm_core::blit::copy_rows;
+
 use super::{Drawn, Renderer, Target};
 use crate::buffer::Format;
 use crate::geometry::{Point, Rect, RectF, Region, Size, Transform, clamp, extents};
@@ -243,21 +245,13 @@ impl<'a> Canvas<'a> {
             let (sx, sy) = ((r.x as i64 + shift.0) as usize, (r.y as i64 + shift.1) as usize);
             let (x, y, rows, row) = (r.x as usize, r.y as usize, r.h as usize, r.w as usize * 4);
             let (from, to) = (sy * pixels.stride + sx * 4, y * self.target.stride + x * 4);
-            let contiguous = row == pixels.stride && row == self.target.stride;
-            let (rows, row) = if contiguous { (1, row * rows) } else { (rows, row) };
-            for i in 0..rows {
-                // SAFETY: the region was cut to the target and to the crop, which was cut to the
-                // pixels; both have a row of at least `row` bytes there, and they do not overlap: one
-                // is ours, the other a client's or our own copy. The client may write meanwhile,
-                // which changes what is copied and nothing else.
-                unsafe {
-                    let from = pixels.ptr.add(from + i * pixels.stride);
-                    std::ptr::copy_nonoverlapping(
-                        from,
-                        self.target.ptr.add(to + i * self.target.stride),
-                        row,
-                    );
-                }
+            // SAFETY: the region was cut to the target and to the crop, which was cut to the pixels; both
+            // have rows of at least `row` bytes there, and they do not overlap: one is ours, the other a
+            // client's or our own copy. The client may write meanwhile, which changes what is copied
+            // and nothing else.
+            unsafe {
+                let (src, dst) = (pixels.ptr.add(from), self.target.ptr.add(to));
+                copy_rows(src, pixels.stride, dst, self.target.stride, row, rows);
             }
         }
     }
