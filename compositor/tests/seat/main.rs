@@ -1,6 +1,8 @@
 //! The seat, as clients see it: a compositor in a thread, clients on socket pairs, and the exact
 //! events they get for what a person does.
 
+#![allow(clippy::unwrap_used)] // helpers of tests are tests too, but clippy cannot see it
+
 mod client;
 mod clipboard;
 mod cursor;
