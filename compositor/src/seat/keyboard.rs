@@ -109,7 +109,13 @@ impl Server {
     pub fn input_keymap(&mut self, fd: std::os::fd::OwnedFd, size: u32) {
         use std::os::fd::AsFd;
         match Keymap::from_fd(fd.as_fd(), size) {
-            Ok(keymap) => self.seat.keyboard.keymap = keymap,
+            Ok(keymap) => {
+                // A host that has a keyboard says when it is ours, and what its modifiers are.
+                if !std::mem::replace(&mut self.seat.keyboard.mirrored, true) {
+                    self.keyboard_left();
+                }
+                self.seat.keyboard.keymap = keymap;
+            }
             Err(e) => {
                 tracing::warn!("the host's keymap is not taken over: {e}");
                 return;

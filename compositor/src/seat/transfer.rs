@@ -86,6 +86,12 @@ pub(super) struct Transfers {
 }
 
 impl Transfers {
+    /// Whether there are neither sources nor offers.
+    #[cfg(test)]
+    pub fn is_empty(&self) -> bool {
+        self.sources.is_empty() && self.offers.is_empty()
+    }
+
     pub fn source(&mut self, id: u64) -> Option<&mut Source> {
         self.sources.get_mut(&id)
     }

@@ -4,7 +4,7 @@
 
 mod client;
 
-pub(crate) use client::{Client, Window};
+pub(crate) use client::{Client, Seen, Window};
 
 use std::os::unix::net::UnixStream;
 

@@ -18,6 +18,8 @@ pub const RIGHT: u32 = 0x111;
 /// A compositor with an output of 200x100 pixels: windows go to its left and its right half.
 pub struct Fixture {
     pub remote: Remote,
+    /// Its socket's name.
+    pub socket: String,
     thread: Option<JoinHandle<Summary>>,
 }
 
@@ -33,9 +35,10 @@ impl Fixture {
             }
         });
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let socket = format!("selkie-seat-{}-{count}", std::process::id());
         let config = Config {
             backend: BackendKind::Headless,
-            socket: Some(format!("selkie-seat-{}-{count}", std::process::id())),
+            socket: Some(socket.clone()),
             size: Size::new(200, 100),
             refresh_hz: 0,
             // They are counted per process, and here are several compositors in one.
@@ -49,7 +52,7 @@ impl Fixture {
             tx.send(compositor.remote()).unwrap();
             compositor.run().unwrap()
         });
-        Self { remote: rx.recv().unwrap(), thread: Some(thread) }
+        Self { remote: rx.recv().unwrap(), socket, thread: Some(thread) }
     }
 
     /// One end of a connection.

@@ -120,16 +120,20 @@ fn a_hosts_keyboard_comes_and_goes_with_its_modifiers() {
 fn a_hosts_keymap_replaces_ours() {
     let fixture = Fixture::new();
     let mut client = Client::new(&fixture);
+    let _window = client.window("a");
+    client.events();
     let text = KEYMAP.replacen("xkb_keymap {", "xkb_keymap {\n", 1);
     let fd = memfd::create("host-keymap", text.len() as u64 + 1, None).unwrap();
     rustix::io::pwrite(&fd, text.as_bytes(), 0).unwrap();
     fixture.remote.input_keymap(fd, text.len() as u32 + 1);
-    assert_eq!(client.events(), ["keymap 1"]);
+    // Whether the keyboard is ours is for the host to say from now on.
+    assert_eq!(client.events(), ["no keyboard a", "keymap 1"]);
     let (fd, size) = client.state.keymap.take().unwrap();
     let got = Frozen::new(fd.as_fd(), u64::from(size)).unwrap();
     assert_eq!(&got[..got.len() - 1], text.as_bytes());
     // One that does not compile does not.
     let fd = memfd::create("host-keymap", 16, None).unwrap();
     fixture.remote.input_keymap(fd, 16);
-    assert_eq!(client.events(), Vec::<String>::new());
+    fixture.input(InputEvent::KeyboardEnter(vec![]));
+    assert_eq!(client.events(), ["selection nothing", "keyboard a []", "modifiers 0,0,0,0"]);
 }

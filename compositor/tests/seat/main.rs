@@ -1,7 +1,7 @@
 //! The seat, as clients see it: a compositor in a thread, clients on socket pairs, and the exact
 //! events they get for what a person does.
 
-#![allow(clippy::unwrap_used)] // helpers of tests are tests too, but clippy cannot see it
+#![allow(clippy::unwrap_used)]
 
 mod client;
 mod clipboard;
@@ -9,4 +9,5 @@ mod cursor;
 mod drag;
 mod fixture;
 mod keyboard;
+mod others;
 mod pointer;
