@@ -24,6 +24,8 @@ pub struct Limits {
     /// hole makes a page of it. The nominal size of a pool does not count: terminals declare half a
     /// gigabyte and use a few megabytes.
     pub touched_bytes: u64,
+    /// Protocol objects of all kinds.
+    pub objects: usize,
     /// Frame callbacks and presentation feedbacks waiting on one surface.
     pub callbacks: usize,
     /// Bytes of events that the client has not read.
@@ -40,6 +42,7 @@ impl Default for Limits {
             surfaces: 8192,
             subsurface_depth: 64,
             touched_bytes: 4 << 30,
+            objects: 1 << 17,
             callbacks: 16384,
             unread_bytes: 1 << 20,
             stray_fds: 64,

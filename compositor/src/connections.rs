@@ -12,6 +12,7 @@ use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
 
 use calloop::generic::Generic;
 use calloop::{Interest, Mode, PostAction, RegistrationToken};
@@ -24,6 +25,10 @@ use crate::error::ProtocolError;
 use crate::server::Server;
 use crate::watchdog::Watchdog;
 
+/// So many turns of a client pass between two counts of its objects.
+const TURNS_PER_OBJECT_COUNT: u32 = 256;
+/// After a turn that took longer its objects are counted, too: many could have been made in it.
+const LONG_TURN: Duration = Duration::from_millis(20);
 /// So many turns pass between two looks at how many fds are open.
 const TURNS_PER_FD_COUNT: u32 = 64;
 /// fds of the compositor's own that may come and go without anybody being suspected.
@@ -50,6 +55,7 @@ struct Open {
     source: RegistrationToken,
     /// fds that came in this client's turns and that no request took.
     stray_fds: u64,
+    turns: u32,
 }
 
 impl Connections {
@@ -120,22 +126,48 @@ impl Server {
         let source = self
             .handle
             .insert_source(source, move |_, stream, server: &mut Server| {
+                let began = Instant::now();
                 let before = server.connections.before_turn(stream);
                 // An error is the end of the connection, which `reap` deals with.
                 let _ = display.borrow_mut().backend().dispatch_single_client(server, id.clone());
-                server.after_turn(key, before);
+                server.after_turn(key, before, began.elapsed());
                 Ok(PostAction::Continue)
             })
             .map_err(|e| io::Error::other(e.error))?;
         self.ledger.client_came(&state);
-        self.connections.open.insert(key, Open { client, state, stream: ours, source, stray_fds: 0 });
+        self.connections
+            .open
+            .insert(key, Open { client, state, stream: ours, source, stray_fds: 0, turns: 0 });
         Ok(())
     }
 
-    fn after_turn(&mut self, key: u64, before: Option<u64>) {
+    fn after_turn(&mut self, key: u64, before: Option<u64>, took: Duration) {
         self.connections.watchdog.stand_down();
+        if let Some(open) = self.connections.open.get_mut(&key) {
+            open.turns = open.turns.wrapping_add(1);
+            if open.turns.is_multiple_of(TURNS_PER_OBJECT_COUNT) || took > LONG_TURN {
+                self.count_objects(key);
+            }
+        }
         if let Some(before) = before {
             self.count_strays(key, before);
+        }
+    }
+
+    /// Ends a client that has too many objects. Those that have no limit of their own are small, but
+    /// nothing else keeps their number down.
+    fn count_objects(&mut self, key: u64) {
+        let Some(open) = self.connections.open.get(&key) else { return };
+        let mut objects = 0_usize;
+        let handle = self.display.backend_handle();
+        // Fails for a client that is gone.
+        let _ = handle.with_all_objects_for(open.client.id(), |_| objects += 1);
+        let limit = self.connections.limits.objects;
+        if objects > limit
+            && let Some(display) = display_object(&self.display, open.client.id())
+        {
+            let message = format!("more than {limit} objects at a time");
+            post(&self.display, &open.state, display, ProtocolError::no_memory(message));
         }
     }
 

@@ -180,15 +180,17 @@ impl Compositor {
     }
 
     fn build(
-        config: Config,
+        mut config: Config,
         listen: impl FnOnce(Option<&str>) -> Result<Option<ListeningSocket>, StartError>,
     ) -> Result<Self, StartError> {
         let size = config.size;
         if !(1..=16384).contains(&size.w) || !(1..=16384).contains(&size.h) {
             return Err(StartError::Size(size.w, size.h));
         }
-        if let Err(e) = shm_core::process::raise_fd_limit() {
-            tracing::warn!("cannot raise the limit of open files: {e}");
+        match shm_core::process::raise_fd_limit() {
+            // A pool keeps an fd, and no client may have them all.
+            Ok(fds) => config.limits.pools = config.limits.pools.min(fds / 2),
+            Err(e) => tracing::warn!("cannot raise the limit of open files: {e}"),
         }
         let report = config.report.as_deref().map(Report::create).transpose()?;
         let pictures = Pictures::create(&config)?;

@@ -30,7 +30,7 @@ impl Requests<WpPresentation> for PresentationData {
         let feedback = ctx.init.init(callback, FeedbackData);
         let Some(surface) = ctx.server.surfaces.get_mut(id) else { return Ok(()) };
         let limit = surface.client.limits.callbacks;
-        if surface.pending.feedback.len() + surface.current.feedback.len() >= limit {
+        if surface.waiting_feedback() >= limit {
             let message = format!("more than {limit} presentation feedbacks wait on a surface");
             return Err(ProtocolError::no_memory(message));
         }

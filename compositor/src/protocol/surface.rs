@@ -50,6 +50,7 @@ impl Requests<WlSurface> for SurfaceData {
             _ => None,
         };
         let Some(surface) = ctx.server.surfaces.get_mut(self.surface) else { return Ok(()) };
+        let waiting = surface.waiting_callbacks();
         let pending = &mut surface.pending;
         match request {
             Request::Attach { buffer, x, y } => {
@@ -75,7 +76,6 @@ impl Requests<WlSurface> for SurfaceData {
                 pending.buffer_damage.add(Rect::new(x, y, width, height));
             }
             Request::Frame { callback } => {
-                let waiting = pending.callbacks.len() + surface.current.callbacks.len();
                 if waiting >= limits.callbacks {
                     let message = format!("more than {} frame callbacks wait on a surface", limits.callbacks);
                     return Err(ProtocolError::no_memory(message));

@@ -189,6 +189,7 @@ impl Pending {
             self.order = later.order;
         }
         self.callbacks.extend(later.callbacks);
+        self.positions.retain(|(child, _)| later.positions.iter().all(|(moved, _)| moved != child));
         self.positions.extend(later.positions);
         self.committed_us = later.committed_us;
         superseded

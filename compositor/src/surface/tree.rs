@@ -76,6 +76,20 @@ pub struct Surface {
     pub told_on_output: bool,
 }
 
+impl Surface {
+    /// Frame callbacks that wait, committed or not.
+    pub fn waiting_callbacks(&self) -> usize {
+        let cached = self.cached.as_ref().map_or(0, |c| c.callbacks.len());
+        self.pending.callbacks.len() + cached + self.current.callbacks.len()
+    }
+
+    /// Presentation feedback that waits, committed or not.
+    pub fn waiting_feedback(&self) -> usize {
+        let cached = self.cached.as_ref().map_or(0, |c| c.feedback.len());
+        self.pending.feedback.len() + cached + self.current.feedback.len()
+    }
+}
+
 /// A tree that cannot be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TreeError {
