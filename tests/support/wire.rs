@@ -81,21 +81,32 @@ const REGISTRY: u32 = 2;
 
 impl Wire {
     /// Connects and gets the list of globals.
+    ///
+    /// # Panics
+    /// If the server does not answer.
     pub fn connect(socket: &Path) -> Self {
+        Self::try_connect(socket).unwrap()
+    }
+
+    /// The same where the server may turn newcomers away.
+    ///
+    /// # Errors
+    /// How the connection ended.
+    pub fn try_connect(socket: &Path) -> Result<Self, Ended> {
         let stream = UnixStream::connect(socket).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         let kinds = HashMap::from([(1, "wl_display"), (REGISTRY, "wl_registry")]);
         let mut wire = Self { stream, globals: HashMap::new(), kinds, last_id: REGISTRY, unread: Vec::new() };
-        wire.send(1, 1, &[Arg::Uint(REGISTRY)]).unwrap();
-        for event in wire.roundtrip().unwrap() {
+        wire.send(1, 1, &[Arg::Uint(REGISTRY)]).map_err(|e| Ended::Closed(e.to_string()))?;
+        for event in wire.roundtrip()? {
             if (event.object, event.opcode) == (REGISTRY, 0) {
                 let interface = event.text(4);
                 let version = event.word(8 + interface.len() / 4 * 4 + 4);
                 wire.globals.insert(interface, (event.word(0), version));
             }
         }
-        wire
+        Ok(wire)
     }
 
     /// A number for a new object, which may be told in an error.
