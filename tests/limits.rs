@@ -1,6 +1,8 @@
 //! What one client may have: each limit ends that client with an error that names it, and nobody else
 //! notices.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::io::{self, Read, Write};

@@ -74,7 +74,9 @@ fn who_gets_the_focus_learns_which_keys_are_down() {
     fixture.key(42, false);
     assert_eq!(b.events(), ["key 42 up at 8", "modifiers 0,0,0,0"]);
     // The window goes; the other one has the keyboard again.
-    (other.toplevel.destroy(), other.xdg.destroy(), other.surface.destroy());
+    other.toplevel.destroy();
+    other.xdg.destroy();
+    other.surface.destroy();
     b.events();
     assert_eq!(a.events(), ["selection nothing", "keyboard a [30]", "modifiers 0,0,0,0"]);
 }

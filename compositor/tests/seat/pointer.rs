@@ -150,7 +150,8 @@ fn a_window_that_moves_under_the_pointer_warps_it() {
     let second = old.window("old");
     old.events();
     fixture.point(50.0, 50.0);
-    (new.events(), old.events());
+    new.events();
+    old.events();
     new.show(&first.surface, (90, 90));
     assert_eq!(new.events(), ["warp 45,45", "frame"]);
     fixture.point(150.0, 50.0);
@@ -335,7 +336,9 @@ fn a_client_without_a_seat_of_its_own_makes_no_trouble() {
     let mut a = Client::new(&fixture);
     let _window = a.window("a");
     a.events();
-    (a.pointer.release(), a.keyboard.release(), a.device.release());
+    a.pointer.release();
+    a.keyboard.release();
+    a.device.release();
     fixture.point(20.0, 20.0);
     fixture.button(LEFT, true);
     fixture.key(30, true);
@@ -391,7 +394,8 @@ fn a_grabbing_popup_has_the_keyboard_and_a_click_beside_it_only_closes_it() {
     b.events();
     let window = a.window("a");
     fixture.point(150.0, 50.0);
-    (a.events(), b.events());
+    a.events();
+    b.events();
     fixture.button(RIGHT, true);
     a.events();
     let _popup = a.popup("popup", &window, Some(a.serial("press")));
