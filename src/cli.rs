@@ -112,7 +112,7 @@ pub struct ClientArgs {
     /// Let the right half fade to transparent (needs a format with alpha)
     #[arg(long)]
     pub alpha: bool,
-    /// Buffers, all in one pool
+    /// Buffers, all in one pool; with only one, most compositors hold it and nothing moves
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub buffers: u32,
     /// End after N frames
