@@ -15,7 +15,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use calloop::generic::Generic;
-use calloop::{Interest, Mode, PostAction, RegistrationToken};
+use calloop::{Dispatcher, Interest, Mode, PostAction, Readiness, RegistrationToken};
 use wayland_server::{Client, Display};
 
 use crate::buffer::Policy;
@@ -31,6 +31,8 @@ const TURNS_PER_OBJECT_COUNT: u32 = 256;
 const LONG_TURN: Duration = Duration::from_millis(20);
 /// So many turns pass between two looks at how many fds are open.
 const TURNS_PER_FD_COUNT: u32 = 64;
+/// A turn that lasts longer than this has frames made within it, in nanoseconds.
+const LONG_TURN_NS: u64 = 8_000_000;
 /// fds of the compositor's own that may come and go without anybody being suspected.
 const FD_SLACK: u64 = 64;
 
@@ -42,6 +44,8 @@ pub(crate) struct Connections {
     limits: Arc<Limits>,
     watchdog: Watchdog,
     turns: u32,
+    /// When the present turn began, or the last frame within it was made.
+    turn_began_ns: u64,
     /// fds that are open without any client.
     baseline: u64,
     /// Somebody sends fds that nothing takes; every turn is watched until it is known who.
@@ -52,7 +56,10 @@ struct Open {
     client: Client,
     state: Arc<ClientState>,
     stream: Arc<UnixStream>,
-    source: RegistrationToken,
+    source: Dispatcher<'static, Generic<Arc<UnixStream>>, Server>,
+    token: RegistrationToken,
+    /// Its socket is full; the loop is to tell when it no longer is.
+    blocked: bool,
     /// fds that came in this client's turns and that no request took.
     stray_fds: u64,
     turns: u32,
@@ -68,6 +75,7 @@ impl Connections {
             limits: Arc::new(limits),
             watchdog: Watchdog::start()?,
             turns: 0,
+            turn_began_ns: 0,
             baseline: 0,
             suspicious: false,
         })
@@ -123,22 +131,53 @@ impl Server {
         let display = connections.display.clone();
         let id = client.id();
         let source = Generic::new(ours.clone(), Interest::READ, Mode::Level);
-        let source = self
-            .handle
-            .insert_source(source, move |_, stream, server: &mut Server| {
+        let source = Dispatcher::new(source, move |ready: Readiness, stream, server: &mut Server| {
+            // What can be written is written when the loop has no events left.
+            if ready.readable || ready.error {
                 let began = Instant::now();
                 let before = server.connections.before_turn(stream);
                 // An error is the end of the connection, which `reap` deals with.
                 let _ = display.borrow_mut().backend().dispatch_single_client(server, id.clone());
                 server.after_turn(key, before, began.elapsed());
-                Ok(PostAction::Continue)
-            })
-            .map_err(|e| io::Error::other(e.error))?;
+            }
+            Ok(PostAction::Continue)
+        });
+        let token = self.handle.register_dispatcher(source.clone()).map_err(io::Error::other)?;
         self.ledger.client_came(&state);
-        self.connections
-            .open
-            .insert(key, Open { client, state, stream: ours, source, stray_fds: 0, turns: 0 });
+        let open =
+            Open { client, state, stream: ours, source, token, blocked: false, stray_fds: 0, turns: 0 };
+        self.connections.open.insert(key, open);
         Ok(())
+    }
+
+    /// Sends every client what is buffered for it. Where a socket is full, the loop wakes up when the client
+    /// has read some of it: it may be waiting for the rest.
+    pub fn flush(&mut self) {
+        let mut backend = self.display.backend_handle();
+        for open in self.connections.open.values_mut() {
+            let flushed = backend.flush(Some(open.client.id()));
+            // Any other error is the end of the connection, and read as such in its next turn.
+            let blocked = flushed.is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock);
+            if std::mem::replace(&mut open.blocked, blocked) != blocked {
+                let interest = if blocked { Interest::BOTH } else { Interest::READ };
+                open.source.as_source_mut().interest = interest;
+                if let Err(e) = self.handle.update(&open.token) {
+                    tracing::error!(client = open.state.key, "cannot watch its socket: {e}");
+                }
+            }
+        }
+    }
+
+    /// Makes the frame that is due if the present turn has kept it waiting for too long: a client that talks without
+    /// a pause holds up the others' requests until it is cut off, but not the screen.
+    pub fn frame_within_turn(&mut self) {
+        let began = self.connections.turn_began_ns;
+        if crate::clock::now_ns().saturating_sub(began) > LONG_TURN_NS {
+            self.connections.turn_began_ns = crate::clock::now_ns();
+            self.frame_if_overdue();
+            // A socket that is full is seen at the end of the turn.
+            let _ = self.display.flush_clients();
+        }
     }
 
     fn after_turn(&mut self, key: u64, before: Option<u64>, took: Duration) {
@@ -199,7 +238,7 @@ impl Server {
             for (key, why) in gone {
                 let Some(open) = self.connections.open.remove(&key) else { continue };
                 // Our half of the socket goes first, so that the client sees the end at once.
-                self.handle.remove(open.source);
+                self.handle.remove(open.token);
                 // Has wayland-server clean up after clients that ended outside their turn.
                 let display = self.connections.display.clone();
                 let _ = display.borrow_mut().backend().dispatch_single_client(self, open.client.id());
@@ -214,6 +253,7 @@ impl Connections {
     /// Begins a turn; returns the unexplained fds before it where they are being watched.
     fn before_turn(&mut self, stream: &Arc<UnixStream>) -> Option<u64> {
         self.watchdog.watch(stream);
+        self.turn_began_ns = crate::clock::now_ns();
         self.turns = self.turns.wrapping_add(1);
         if self.turns.is_multiple_of(TURNS_PER_FD_COUNT) {
             let unexplained = open_fds().saturating_sub(self.explained());

@@ -415,11 +415,6 @@ impl Server {
             clients: self.ledger.clients().cloned().collect(),
         }
     }
-
-    fn flush(&mut self) {
-        // A client whose socket is full or closed is dealt with by its own connection.
-        let _ = self.display.flush_clients();
-    }
 }
 
 /// An fd of nothing, to be given up when another is needed.

@@ -115,7 +115,8 @@ impl Requests<WlSurface> for SurfaceData {
                     let message = "get_release without a buffer attached in the same commit";
                     return Err(ProtocolError::new(Error::NoBuffer, message));
                 }
-                return ctx.server.commit(self.surface);
+                ctx.server.commit(self.surface)?;
+                ctx.server.frame_within_turn();
             }
             Request::Destroy if surface.role != Role::None && ctx.server.role_object_alive(self.surface) => {
                 let message = "a surface must outlive the object that gave it its role";
