@@ -34,5 +34,7 @@ test: deps
 	$(CARGO) test --locked --workspace --doc
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps
 
+# The table comes last, where it is seen.
 bench: deps
-	$(CARGO) bench --locked --workspace --bench '*'
+	$(CARGO) bench --locked --workspace --exclude selkie --bench '*'
+	$(CARGO) bench --locked --bench frames

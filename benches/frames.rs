@@ -176,9 +176,9 @@ struct Shown {
 }
 
 impl Shown {
-    fn new(host: &Host, size: (i32, i32), windows: usize) -> Self {
+    fn new(host: &Host, sizes: &[(i32, i32)]) -> Self {
         let mut raw = Raw::connect(&host.socket());
-        let panes = (0..windows).map(|_| Pane::new(&mut raw, size)).collect();
+        let panes = sizes.iter().map(|size| Pane::new(&mut raw, *size)).collect();
         let mut shown = Self { raw, panes };
         shown.commit(None);
         shown.raw.roundtrip().unwrap();
@@ -341,8 +341,8 @@ impl ColdCopy {
 /// A client that commits as fast as it can, beside one that keeps to the frames.
 fn flood(depth: &Depth, report: &mut Report) {
     let host = Host::selkie_plain(&["--size", "1280x720"]);
-    let mut witness = Shown::new(&host, (256, 256), 1);
-    let mut shown = Shown::new(&host, (256, 256), 1);
+    let mut witness = Shown::new(&host, &[(256, 256)]);
+    let mut shown = Shown::new(&host, &[(256, 256)]);
     let (mut commits, mut frames, mut seen) = (0_u64, 0, 0);
     let before = host.process.counters().cpu_us;
     let start = Instant::now();
@@ -365,12 +365,17 @@ fn flood(depth: &Depth, report: &mut Report) {
     report.line("  and of another client", line(f64::from(seen) / seconds), "", None);
 }
 
-/// Fifty windows of 256x256 pixels that are all redrawn for every frame, of so many clients.
+/// Fifty windows of about 256x256 pixels that are all redrawn for every frame, of so many clients.
 fn windows(depth: &Depth, clients: usize, report: &mut Report) {
     const WINDOWS: usize = 50;
     let host = Host::selkie_plain(&["--size", "3840x2160"]);
-    let mut all: Vec<Shown> =
-        (0..clients).map(|_| Shown::new(&host, (256, 256), WINDOWS / clients)).collect();
+    // Later ones may lie on earlier ones; smaller, they leave something to be seen of them.
+    let sizes: Vec<_> = (0..WINDOWS).map(|i| if i < WINDOWS / 2 { (256, 256) } else { (192, 192) }).collect();
+    let mut all: Vec<Shown> = sizes.chunks(WINDOWS / clients).map(|sizes| Shown::new(&host, sizes)).collect();
+    // Some callbacks have come already, and nothing would announce them.
+    for shown in &mut all {
+        shown.take_in(|raw, pane| pane.commit(raw, None));
+    }
     let mut run = |span: Duration| {
         let (mut shown, start) = (0, Instant::now());
         while start.elapsed() < span {
@@ -401,7 +406,7 @@ fn windows(depth: &Depth, clients: usize, report: &mut Report) {
 /// A window that is shown and does not change.
 fn idle(depth: &Depth, report: &mut Report) {
     let host = Host::selkie_plain(&["--size", "1280x720"]);
-    let mut shown = Shown::new(&host, (256, 256), 1);
+    let mut shown = Shown::new(&host, &[(256, 256)]);
     shown.present(None);
     shown.raw.roundtrip().unwrap();
     // The watchdog looks twice more until it is sure that nothing goes on.

@@ -6,8 +6,11 @@
 //! machine here, 240 MB), never: a 1080p frame took 960 us with it and takes 490 us like this. What is small is likely to
 //! be in a cache, and is left to memcpy.
 
-/// From so many bytes in one rectangle on, stores go past the caches.
-const STREAM_FROM: usize = 128 << 10;
+/// From so many bytes in one rectangle on, stores go past the caches: damage comes in bands, of windows that
+/// together are large.
+const STREAM_FROM: usize = 32 << 10;
+/// Rows shorter than this are mostly lines that are written in part.
+const STREAM_ROW: usize = 512;
 
 /// Copies `rows` rows of `row_bytes` bytes, `src_stride` bytes apart, to rows that are `dst_stride` bytes apart.
 ///
@@ -29,7 +32,7 @@ pub unsafe fn copy_rows(
     let packed = src_stride == row_bytes && dst_stride == row_bytes;
     // All of it is mapped, so its length fits.
     let (row_bytes, rows) = if packed { (row_bytes * rows, 1) } else { (row_bytes, rows) };
-    let streams = row_bytes.saturating_mul(rows) >= STREAM_FROM;
+    let streams = row_bytes >= STREAM_ROW && row_bytes.saturating_mul(rows) >= STREAM_FROM;
     for row in 0..rows {
         // SAFETY: row `row` of both is valid and they do not overlap, as the caller promises.
         unsafe {
