@@ -118,8 +118,12 @@ impl ClientState {
             let pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
             pools.values().filter_map(Weak::upgrade).collect()
         };
-        let held = pools.iter().fold(0, |sum: u64, pool| sum.saturating_add(pool.resident()));
-        let most = held.saturating_add(bytes);
+        // Several pools may be of the same memory. And what is full cannot get fuller.
+        let memory: HashMap<_, _> = pools.iter().filter_map(|pool| pool.resident()).collect();
+        let sum = |sum: u64, n: u64| sum.saturating_add(n);
+        let held = memory.values().map(|m| m.held).fold(0, sum);
+        let size = memory.values().map(|m| m.size).fold(0, sum);
+        let most = held.saturating_add(bytes).min(size.max(held));
         self.counts.touched.store(most, Ordering::Relaxed);
         if most > limit {
             return Err(ProtocolError::no_memory(format!(
@@ -153,5 +157,38 @@ impl ClientData for Connection {
             DisconnectReason::ProtocolError(e) => Some(e.to_string()),
         };
         self.0.departures.lock().unwrap_or_else(PoisonError::into_inner).push((self.0.key, why));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Fixture;
+
+    #[test]
+    fn only_memory_that_is_there_counts_and_too_much_of_it_ends_its_client() {
+        let mut fixture = Fixture::with(|c| c.limits.touched_bytes = 256 << 10);
+        let mut other = fixture.connect();
+        fixture.map(&mut other, "other", (20, 20), 0x00ff00);
+        let mut client = fixture.connect();
+        let window = fixture.map(&mut client, "shown again and again", (100, 100), 0xff0000);
+        let buffer = client.buffer((100, 100), 0x0000ff);
+        for _ in 0..100 {
+            window.surface.attach(Some(&buffer), 0, 0);
+            window.surface.damage_buffer(0, 0, 100, 100);
+            window.surface.commit();
+            fixture.roundtrip(&mut client);
+        }
+        assert_eq!(client.error(), None);
+
+        client.draw(&window.surface, (200, 200), 0xff0000);
+        fixture.roundtrip(&mut client);
+        fixture.roundtrip(&mut client);
+        assert_eq!(client.error(), None);
+        client.draw(&window.surface, (200, 200), 0xff0000);
+        // Told by the frame, which comes after the answer.
+        fixture.roundtrip(&mut client);
+        assert_eq!(fixture.error(&mut client), ("wl_display".to_owned(), 2));
+        fixture.roundtrip(&mut other);
+        assert_eq!(other.error(), None);
     }
 }

@@ -65,6 +65,14 @@ pub struct Pool {
     client: Arc<ClientState>,
 }
 
+/// What memory holds, in bytes.
+pub(crate) struct Resident {
+    /// Pages that are there.
+    pub held: u64,
+    /// Pages that could be there.
+    pub size: u64,
+}
+
 struct State {
     size: u64,
     access: Access,
@@ -198,17 +206,17 @@ impl Pool {
         }
     }
 
-    /// The bytes of memory that it holds now, whoever filled them. None of a file on a disk: its
-    /// pages can be dropped at any time.
-    pub(crate) fn resident(&self) -> u64 {
-        match self.facts.kind {
-            // Their file systems are the kernel's own, so the question cannot stall.
-            Kind::Memfd | Kind::HugetlbMemfd | Kind::Tmpfs => {
-                let blocks = rustix::fs::fstat(&self.fd).map_or(0, |stat| stat.st_blocks);
-                u64::try_from(blocks).unwrap_or(0).saturating_mul(512)
-            }
-            _ => 0,
+    /// Which memory it is (device and inode), and how much that holds now, whoever filled it. A file
+    /// on a disk holds none: its pages can be dropped at any time.
+    pub(crate) fn resident(&self) -> Option<((u64, u64), Resident)> {
+        // The file systems of these are the kernel's own, so the question cannot stall.
+        if !matches!(self.facts.kind, Kind::Memfd | Kind::HugetlbMemfd | Kind::Tmpfs) {
+            return None;
         }
+        let stat = rustix::fs::fstat(&self.fd).ok()?;
+        let held = u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512);
+        let size = u64::try_from(stat.st_size).unwrap_or(0).next_multiple_of(4096);
+        Some(((stat.st_dev, stat.st_ino), Resident { held, size }))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
