@@ -25,6 +25,10 @@ pub struct Fixture {
 
 impl Fixture {
     pub fn new() -> Self {
+        Self::sized(200, 100)
+    }
+
+    pub fn sized(w: i32, h: i32) -> Self {
         static DIRECTORY: Once = Once::new();
         static COUNT: AtomicU32 = AtomicU32::new(0);
         DIRECTORY.call_once(|| {
@@ -39,7 +43,7 @@ impl Fixture {
         let config = Config {
             backend: BackendKind::Headless,
             socket: Some(socket.clone()),
-            size: Size::new(200, 100),
+            size: Size::new(w, h),
             refresh_hz: 0,
             // They are counted per process, and here are several compositors in one.
             limits: Limits { stray_fds: u64::MAX, ..Limits::default() },

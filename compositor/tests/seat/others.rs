@@ -1,13 +1,15 @@
 //! Programs that nobody here wrote, used by hand.
 
+use std::io::{Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use selkie_compositor::{Axis, AxisSource};
+use wayland_client::protocol::wl_data_device_manager::DndAction;
 
 use super::client::Client;
-use super::fixture::{Fixture, LEFT, RIGHT};
+use super::fixture::{Fixture, LEFT};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -96,40 +98,56 @@ fn foot_pastes_what_was_copied() {
         client.events();
         !client.state.sent.is_empty()
     });
-    use std::io::Write;
     let fd = client.state.sent.pop().unwrap();
     std::fs::File::from(fd).write_all(b"copied\n").unwrap();
     eventually("foot pasted", || std::fs::read(file.path()).unwrap() == b"copied");
 }
 
-/// Its cursor, its drag with an icon, and its window, which follows.
+/// It has flowers in half of the cells of a grid; one of them is dragged into our window.
 #[test]
-fn weston_programs_are_dragged_clicked_and_scrolled() {
-    for program in ["weston-dnd", "weston-clickdot", "weston-flower", "weston-scaler"] {
-        let fixture = Fixture::new();
-        let mut command = Command::new(program);
-        let Some(mut running) = Program::start(&fixture, command.stdout(Stdio::null()).stderr(Stdio::null()))
-        else {
-            continue;
-        };
-        eventually(program, || shows(&fixture));
-        for button in [LEFT, RIGHT] {
-            for y in (5..100).step_by(15) {
-                fixture.point(50.0, f64::from(y));
-                fixture.button(button, true);
-                for x in (0..200).step_by(10) {
-                    fixture.point(f64::from(x), f64::from(y));
-                }
-                fixture.button(button, false);
-                let turn = Axis { value: 15.0, value120: 120, ..Axis::default() };
-                fixture.scroll(AxisSource::Wheel, Axis::default(), turn);
-                fixture.key(1, true);
-                fixture.key(1, false);
-            }
+fn weston_dnd_lets_its_flowers_be_taken() {
+    let fixture = Fixture::sized(1000, 600);
+    let mut command = Command::new("weston-dnd");
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let Some(_dnd) = Program::start(&fixture, &mut command) else { return };
+    eventually("weston-dnd shows", || shows(&fixture));
+    let mut client = Client::new(&fixture);
+    client.window("a");
+    client.events();
+    // Its window of 348x369 is in the middle of the left half; the cells are 80 apart.
+    let cells = (0..16).map(|i| (i % 4, i / 4)).cycle();
+    let mut places = cells.map(|(x, y)| (f64::from(x) * 80.0 + 129.0, f64::from(y) * 80.0 + 190.0));
+    let mut enter = Vec::new();
+    eventually("a flower is dragged", || {
+        let (x, y) = places.next().unwrap();
+        fixture.button(LEFT, false);
+        fixture.point(x, y);
+        fixture.button(LEFT, true);
+        // It needs a moment to start the drag, if there is a flower.
+        let until = Instant::now() + Duration::from_millis(100);
+        while Instant::now() < until && !enter.iter().any(|e: &String| e.starts_with("drag enter a")) {
+            fixture.point(749.0, 300.0);
+            fixture.point(750.0, 300.0);
+            enter = client.events();
         }
-        super::fixture::settle(&fixture.remote);
-        assert!(running.0.try_wait().unwrap().is_none(), "{program} ended");
-        let clients = fixture.remote.summary().unwrap().clients;
-        assert!(clients[0].connected && clients[0].error.is_none(), "{program}: {clients:?}");
-    }
+        enter.iter().any(|e| e.starts_with("drag enter a"))
+    });
+    let mime = enter.iter().find_map(|e| e.strip_prefix("mime ")).unwrap().to_owned();
+    let offer = client.offer();
+    offer.accept(0, Some(mime.clone()));
+    offer.set_actions(DndAction::all(), DndAction::Copy);
+    assert!(client.events().contains(&"action 1".to_owned()));
+    fixture.button(LEFT, false);
+    assert!(client.events().contains(&"drop".to_owned()));
+    let (read, write) = rustix::pipe::pipe().unwrap();
+    offer.receive(mime, write.as_fd());
+    drop(write);
+    client.events();
+    let mut flower = Vec::new();
+    std::fs::File::from(read).read_to_end(&mut flower).unwrap();
+    assert!(!flower.is_empty());
+    offer.finish();
+    client.events();
+    let clients = fixture.remote.summary().unwrap().clients;
+    assert!(clients.iter().all(|c| c.connected), "{clients:?}");
 }
