@@ -1,5 +1,6 @@
 //! Pointer, keyboard, clipboard and drag and drop: the one seat, and what each client has of it.
 
+mod budget;
 mod clipboard;
 mod cursor;
 mod drag;
@@ -30,6 +31,7 @@ pub(crate) use drag::Action;
 pub use input::{Axis, AxisSource, InputEvent};
 pub use keymap::KeymapError;
 
+use budget::Budget;
 use clipboard::Clipboard;
 use cursor::Cursor;
 use drag::Drag;
@@ -66,37 +68,6 @@ struct SeatClient {
     /// The serial of the last `wl_pointer.enter`.
     enter_serial: Option<u32>,
     budget: Budget,
-}
-
-/// How many events a client may cause to be sent to another: what is not read in time ends the
-/// reader, and every fd on its way is one of ours.
-struct Budget {
-    left: u64,
-    refilled_ns: u64,
-}
-
-impl Budget {
-    const MOST: u64 = 1024;
-    const PER_SECOND: u64 = 256;
-
-    fn refill(&mut self, now_ns: u64) {
-        let due = now_ns.saturating_sub(self.refilled_ns) / (1_000_000_000 / Self::PER_SECOND);
-        if due > 0 {
-            self.left = self.left.saturating_add(due).min(Self::MOST);
-            self.refilled_ns = now_ns;
-        }
-    }
-
-    fn take(&mut self, now_ns: u64) -> bool {
-        self.refill(now_ns);
-        self.left.checked_sub(1).map(|left| self.left = left).is_some()
-    }
-}
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self { left: Self::MOST, refilled_ns: 0 }
-    }
 }
 
 impl Seat {
@@ -273,20 +244,3 @@ impl Server {
 
 #[cfg(test)]
 mod tests;
-
-#[cfg(test)]
-mod unit {
-    use super::*;
-
-    #[test]
-    fn a_budget_runs_out_and_refills() {
-        let mut budget = Budget::default();
-        let now = 1_000_000_000;
-        budget.refill(now);
-        assert!((0..Budget::MOST).all(|_| budget.take(now)));
-        assert!(!budget.take(now));
-        let later = now + 1_000_000_000;
-        assert!((0..Budget::PER_SECOND).all(|_| budget.take(later)));
-        assert!(!budget.take(later));
-    }
-}

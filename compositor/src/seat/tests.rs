@@ -200,6 +200,30 @@ fn a_cursor_ends_with_its_surface() {
     assert_eq!(row(&mut fixture, y as usize, x as usize..x as usize + 4), "....");
 }
 
+/// The left part of the window stays where it is.
+#[test]
+fn alt_and_the_right_button_resize_by_the_nearest_corner() {
+    let mut fixture = Fixture::new();
+    let mut client = fixture.connect();
+    let window = fixture.map(&mut client, "a", (100, 100), WINDOW);
+    let (x, y) = fixture.corner(&window);
+    let alt = |pressed| InputEvent::Key { key: 56, pressed, time_us: 0 };
+    let right = |pressed| InputEvent::PointerButton { button: 0x111, pressed, time_us: 0 };
+    fixture.point(f64::from(x) + 90.0, f64::from(y) + 10.0);
+    fixture.server().input(alt(true));
+    fixture.server().input(right(true));
+    fixture.roundtrip(&mut client);
+    assert_eq!(client.log(), ["a: 100x100 [Resizing Activated]"]);
+    fixture.show(&mut client, &window, (100, 100), WINDOW);
+    fixture.point(f64::from(x) + 97.0, f64::from(y) + 13.0);
+    fixture.roundtrip(&mut client);
+    assert_eq!(client.log(), ["a: 107x97 [Resizing Activated]"]);
+    fixture.server().input(right(false));
+    fixture.server().input(alt(false));
+    fixture.roundtrip(&mut client);
+    assert_eq!(client.log(), ["a: 107x97 [Activated]"]);
+}
+
 #[test]
 fn a_drags_icon_follows_the_pointer_until_the_drop() {
     let mut fixture = Fixture::new();
