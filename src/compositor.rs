@@ -1,10 +1,11 @@
 //! `selkie compositor`.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitCode, ExitStatus};
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use selkie_compositor::buffer::Policies;
 use selkie_compositor::{BackendKind, Compositor, Config, Ended, Remote};
 
@@ -14,13 +15,14 @@ use crate::exit::Outcome;
 /// Runs a compositor until it is told to stop, its frames are shown, or its command has ended.
 pub fn run(args: CompositorArgs) -> Outcome {
     let command = args.command.clone();
+    let fds = getrlimit(Resource::Nofile);
     let compositor = Compositor::start(config(args))?;
     let name = compositor.socket_name().to_owned();
     // Printed when clients can connect, for scripts that wait for it; a closed pipe is no reason
     // to end.
     let mut out = io::stdout();
     let _ = writeln!(out, "WAYLAND_DISPLAY={}", name.to_string_lossy()).and_then(|()| out.flush());
-    let child = spawn(&command, &name)?.map(|child| watch(child, compositor.remote()));
+    let child = spawn(&command, &name, fds)?.map(|child| watch(child, compositor.remote()));
     let outcome = compositor.run();
     let status = child.map(Watched::end).transpose()?;
     // If the compositor ended first, its command lost its display, and how it ended says nothing.
@@ -63,15 +65,17 @@ struct SpawnError {
     source: io::Error,
 }
 
-fn spawn(command: &[OsString], display: &std::ffi::OsStr) -> Result<Option<Child>, SpawnError> {
+/// Starts the command, with the limit of open files that this program was started with: select(2)
+/// cannot deal with the many that a compositor wants.
+fn spawn(command: &[OsString], display: &OsStr, fds: Rlimit) -> Result<Option<Child>, SpawnError> {
     let Some((program, args)) = command.split_first() else { return Ok(None) };
-    Command::new(program)
-        .args(args)
-        .env("WAYLAND_DISPLAY", display)
-        .env_remove("WAYLAND_SOCKET")
-        .spawn()
-        .map(Some)
-        .map_err(|source| SpawnError { program: program.clone(), source })
+    let raised = getrlimit(Resource::Nofile);
+    // A soft limit may be set to anything up to the hard one, which nobody changes.
+    let _ = setrlimit(Resource::Nofile, fds);
+    let spawned =
+        Command::new(program).args(args).env("WAYLAND_DISPLAY", display).env_remove("WAYLAND_SOCKET").spawn();
+    let _ = setrlimit(Resource::Nofile, raised);
+    spawned.map(Some).map_err(|source| SpawnError { program: program.clone(), source })
 }
 
 /// A command that runs; the compositor ends with it.

@@ -444,9 +444,10 @@ fn loop_error(error: calloop::Error) -> StartError {
 }
 
 fn listen(name: Option<&str>) -> Result<ListeningSocket, StartError> {
-    if std::env::var_os("XDG_RUNTIME_DIR").is_none_or(|d| d.is_empty() || !PathBuf::from(&d).is_absolute()) {
-        return Err(StartError::NoRuntimeDir);
-    }
+    let dir = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| dir.is_absolute());
+    let dir = dir.ok_or(StartError::NoRuntimeDir)?;
+    // What fails for this reason comes back as a lack of permission below.
+    let missing = std::fs::metadata(dir).err();
     let (bound, name) = match name {
         Some(name) if name.is_empty() || name.contains('/') => {
             return Err(StartError::SocketName(name.to_owned()));
@@ -459,7 +460,7 @@ fn listen(name: Option<&str>) -> Result<ListeningSocket, StartError> {
         BindError::AlreadyInUse if name == "wayland-N" => StartError::NoFreeSocket,
         BindError::AlreadyInUse => StartError::SocketInUse(name),
         BindError::PermissionDenied => {
-            StartError::Socket { name, source: io::ErrorKind::PermissionDenied.into() }
+            StartError::Socket { name, source: missing.unwrap_or(io::ErrorKind::PermissionDenied.into()) }
         }
         BindError::Io(source) => StartError::Socket { name, source },
     })

@@ -10,7 +10,7 @@ use rustix::process::{Resource, Rlimit};
 /// Raises the limit of open fds (`RLIMIT_NOFILE`) to its hard limit, and returns what it is then; `u64::MAX`: none.
 ///
 /// A compositor keeps an fd per pool, and the usual soft limit of 1024 is there for the sake of `select(2)`. Programs that
-/// it starts inherit the raised limit, see `getrlimit(2)`.
+/// it starts inherit the raised limit unless they are given another, see `getrlimit(2)`.
 ///
 /// # Errors
 ///
