@@ -170,6 +170,17 @@ impl Process {
         }
     }
 
+    /// Waits for its end, and returns all that it wrote to standard output (see
+    /// [`Process::spawn_piped`]).
+    ///
+    /// # Panics
+    /// When it does not come.
+    pub fn wait_for_output(&mut self) -> (ExitStatus, String) {
+        let mut stdout = self.child.stdout.take().expect("started with spawn_piped, and taken once");
+        let reader = std::thread::spawn(move || io::read_to_string(&mut stdout).unwrap());
+        (self.wait(), reader.join().unwrap())
+    }
+
     /// Its process id, which is also its process group.
     pub fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
