@@ -338,7 +338,8 @@ impl ColdCopy {
     }
 }
 
-/// A client that commits as fast as it can, beside one that keeps to the frames.
+/// A client that commits as fast as the compositor takes it in, beside one that keeps to the frames. It waits for an
+/// answer now and then: one that never does is cut off, as it should be.
 fn flood(depth: &Depth, report: &mut Report) {
     let host = Host::selkie_plain(&["--size", "1280x720"]);
     let mut witness = Shown::new(&host, &[(256, 256)]);
@@ -347,14 +348,14 @@ fn flood(depth: &Depth, report: &mut Report) {
     let before = host.process.counters().cpu_us;
     let start = Instant::now();
     while start.elapsed() < depth.span {
-        for _ in 0..100 {
+        for _ in 0..500 {
             shown.commit(Some((64, 64)));
             commits += 1;
         }
+        shown.raw.roundtrip().unwrap();
         frames += shown.take_in(|_, _| ());
         seen += witness.take_in(|raw, pane| pane.commit(raw, None));
     }
-    shown.raw.roundtrip().unwrap();
     let seconds = start.elapsed().as_secs_f64();
     let cost = (host.process.counters().cpu_us - before) as f64 / commits as f64;
     let line = |number: f64| [Some(number), None, None, None];
