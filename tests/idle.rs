@@ -23,15 +23,20 @@ fn without_damage_nothing_wakes_up() {
     let buffer = raw.buffer(&pool, 64, 64);
     raw.present(&window.surface, &buffer).unwrap();
     raw.roundtrip().unwrap();
-    // Time itself is what is measured here: that it passes and nothing runs. The watchdog looks twice
-    // more until it is sure that no turn is under way; how soon depends on the machine.
+    // Time itself is what is measured here: that it passes and nothing runs. The watchdog looks a few times
+    // more until it is sure that no turn is under way; how late it does so depends on the machine. Something that
+    // wakes up again and again never gives two quiet times in a row.
     let quiet = || {
         let before = host.process.context_switches();
         std::thread::sleep(Duration::from_secs(2));
         host.process.context_switches() - before
     };
-    let looks: Vec<u64> = (0..3).map(|_| quiet()).collect();
-    assert_eq!(looks[1..], [0, 0], "{looks:?}");
+    let mut looks = vec![quiet()];
+    while looks.len() < 5 && !looks.ends_with(&[0, 0]) {
+        looks.push(quiet());
+    }
+    assert!(looks.ends_with(&[0, 0]), "{looks:?}");
+    assert!(looks.iter().sum::<u64>() <= 4, "{looks:?}");
 }
 
 #[test]
