@@ -36,7 +36,6 @@ fn without_damage_nothing_wakes_up() {
         looks.push(quiet());
     }
     assert!(looks.ends_with(&[0, 0]), "{looks:?}");
-    assert!(looks.iter().sum::<u64>() <= 4, "{looks:?}");
 }
 
 #[test]
