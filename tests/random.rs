@@ -131,7 +131,7 @@ const DESTRUCTORS: usize = REQUESTS.len() - 15;
 #[derive(Debug, Clone)]
 enum Op {
     /// One of the requests above, with numbers to make arguments of and to choose objects by.
-    #[allow(dead_code)] // read by whoever reads a case that failed
+    #[expect(dead_code, reason = "the names are for whoever reads a sequence that failed")]
     Request {
         interface: &'static str,
         opcode: u16,
@@ -448,34 +448,54 @@ impl Client {
     }
 }
 
+/// A compositor, somebody else in it, and what it has open without the client.
+struct Scene {
+    host: Host,
+    bystander: Witness,
+    open: Vec<String>,
+}
+
+impl Scene {
+    fn new(policy: &str) -> Self {
+        let host = Host::selkie(&["--policy", policy, "--refresh", "0", "--size", "200x150"]);
+        let bystander = Witness::new(&host.socket());
+        let open = Counters::fd_targets(host.process.pid());
+        Self { host, bystander, open }
+    }
+
+    fn goes_on(&mut self) {
+        self.host.process.assert_alive();
+        self.bystander.goes_on();
+        eventually("the fds to be closed", || {
+            let (open, before) = (Counters::fd_targets(self.host.process.pid()), &self.open);
+            if open == *before { Ok(()) } else { Err(format!("open are {open:?}, and were {before:?}")) }
+        });
+    }
+}
+
 fn goes_on_whatever_comes(policy: &str) {
-    let mut host = Host::selkie(&["--policy", policy, "--refresh", "0", "--size", "200x150"]);
-    let bystander = RefCell::new(Witness::new(&host.socket()));
-    let (pid, socket) = (host.process.pid(), host.socket());
-    let before = Counters::fd_targets(pid);
     let config = Config {
         cases: std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(2000),
         failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))),
         source_file: Some(file!()),
-        max_shrink_iters: 1000,
+        max_shrink_iters: 300,
         ..Config::default()
     };
+    // One for all sequences, and a new one after each that fails.
+    let scene = RefCell::new(None);
     let outcome = TestRunner::new(config).run(&vec(op(), 1..200), |ops| {
-        Client::new(&socket).act_all(&ops);
-        bystander.borrow_mut().goes_on();
-        eventually("the fds to be closed", || {
-            let open = Counters::fd_targets(pid);
-            if open == before { Ok(()) } else { Err(format!("open are {open:?}, and were {before:?}")) }
-        });
+        let mut now = scene.take().unwrap_or_else(|| Scene::new(policy));
+        Client::new(&now.host.socket()).act_all(&ops);
+        now.goes_on();
+        scene.replace(Some(now));
         Ok(())
     });
-    host.process.assert_alive();
-    let log = host.process.log();
-    for word in ["bug in selkie", "panicked"] {
-        assert_eq!(log.lines().find(|line| line.contains(word)), None);
-    }
     if let Err(e) = outcome {
         panic!("{e}");
+    }
+    let log = scene.take().map(|scene| scene.host.process.log()).unwrap_or_default();
+    for word in ["bug in selkie", "panicked"] {
+        assert_eq!(log.lines().find(|line| line.contains(word)), None);
     }
 }
 
