@@ -14,7 +14,7 @@ use rustix::fs::SealFlags;
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use rustix::process::Signal;
 use support::raw::{Raw, Window, memfd};
-use support::{Host, Image, Process, RuntimeDir, Witness, eventually, require_programs, skip};
+use support::{Host, Image, Process, RuntimeDir, Witness, eventually, impossible, require_programs};
 use wayland_client::protocol::wl_buffer::WlBuffer;
 use wayland_client::protocol::wl_shm::WlShm;
 
@@ -340,7 +340,7 @@ impl Drop for Small {
 fn a_full_disk_spoils_the_recording_and_nothing_else() {
     let small = match Small::mount() {
         Ok(small) => small,
-        Err(why) => return skip(&why),
+        Err(why) => return impossible(&why),
     };
     let dir = RuntimeDir::new();
     let (record, picture) = (small.0.path().join("all.png"), dir.file("last.png"));

@@ -13,7 +13,7 @@ use std::path::Path;
 use support::fuse::Fuse;
 use support::raw::Ended;
 use support::wire::{Arg, message};
-use support::{Host, Wire, Witness, skip};
+use support::{Host, Wire, Witness, impossible};
 
 /// What a client gets that hands that file over as its pool.
 fn refused(socket: &Path, file: BorrowedFd<'_>) -> Ended {
@@ -34,7 +34,7 @@ fn a_file_whose_owner_never_answers_stalls_nobody() {
         // Gone before the compositors, which could not end otherwise.
         let fuse = match Fuse::mount() {
             Ok(fuse) => fuse,
-            Err(why) => return skip(&why),
+            Err(why) => return impossible(&why),
         };
         if detached {
             fuse.detach();
@@ -65,7 +65,7 @@ fn a_file_that_no_request_takes_stalls_nobody() {
     let mut bystander = Witness::new(&host.socket());
     let fuse = match Fuse::mount() {
         Ok(fuse) => fuse,
-        Err(why) => return skip(&why),
+        Err(why) => return impossible(&why),
     };
     fuse.fall_silent();
     let mut wire = Wire::connect(&host.socket());
