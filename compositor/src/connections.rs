@@ -32,7 +32,7 @@ const LONG_TURN: Duration = Duration::from_millis(20);
 /// So many turns pass between two looks at how many fds are open.
 const TURNS_PER_FD_COUNT: u32 = 64;
 /// A turn that lasts longer than this has frames made within it, in nanoseconds.
-const LONG_TURN_NS: u64 = 8_000_000;
+const FRAME_WITHIN_TURN_NS: u64 = 8_000_000;
 /// fds of the compositor's own that may come and go without anybody being suspected.
 const FD_SLACK: u64 = 64;
 
@@ -171,9 +171,9 @@ impl Server {
     /// Makes the frame that is due if the present turn has kept it waiting for too long: a client that talks without
     /// a pause holds up the others' requests until it is cut off, but not the screen.
     pub fn frame_within_turn(&mut self) {
-        let began = self.connections.turn_began_ns;
-        if crate::clock::now_ns().saturating_sub(began) > LONG_TURN_NS {
-            self.connections.turn_began_ns = crate::clock::now_ns();
+        let now = crate::clock::now_ns();
+        if now.saturating_sub(self.connections.turn_began_ns) > FRAME_WITHIN_TURN_NS {
+            self.connections.turn_began_ns = now;
             self.frame_if_overdue();
             // A socket that is full is seen at the end of the turn.
             let _ = self.display.flush_clients();

@@ -6,6 +6,8 @@
 
 use std::collections::HashMap;
 
+use std::time::Duration;
+
 use calloop::timer::{TimeoutAction, Timer};
 use selkie_protocols::upstream::wp::presentation_time::server::wp_presentation_feedback::{
     Kind, WpPresentationFeedback,
@@ -103,16 +105,7 @@ impl Server {
         if !self.frames.due || self.frames.timed || !self.backend.is_ready() {
             return;
         }
-        let period = u64::from(self.backend.pace_ns());
-        let now = clock::now_ns();
-        let next = self.frames.last_ns.saturating_add(period);
-        if now >= next {
-            // On the grid of the last frame if we are not late, so that the rhythm holds.
-            self.frames.last_ns = if now - next < period { next } else { now };
-            self.frame();
-            return;
-        }
-        let wait = std::time::Duration::from_nanos(next - now);
+        let Some(wait) = self.frame_or_wait() else { return };
         let timer = self.handle.insert_source(Timer::from_duration(wait), |_, (), server: &mut Server| {
             server.frames.timed = false;
             TimeoutAction::Drop
@@ -128,12 +121,23 @@ impl Server {
 
     /// Makes the frame that is due if it is time for it, whatever timer there is.
     pub fn frame_if_overdue(&mut self) {
-        let (now, period) = (clock::now_ns(), u64::from(self.backend.pace_ns()));
-        let next = self.frames.last_ns.saturating_add(period);
-        if self.frames.due && now >= next && self.backend.is_ready() {
-            self.frames.last_ns = if now - next < period { next } else { now };
-            self.frame();
+        if self.frames.due && self.backend.is_ready() {
+            self.frame_or_wait();
         }
+    }
+
+    /// Makes a frame if it is time for one, else says how long it is until then.
+    fn frame_or_wait(&mut self) -> Option<Duration> {
+        let period = u64::from(self.backend.pace_ns());
+        let now = clock::now_ns();
+        let next = self.frames.last_ns.saturating_add(period);
+        if now < next {
+            return Some(Duration::from_nanos(next - now));
+        }
+        // On the grid of the last frame if we are not late, so that the rhythm holds.
+        self.frames.last_ns = if now - next < period { next } else { now };
+        self.frame();
+        None
     }
 
     fn frame(&mut self) {
