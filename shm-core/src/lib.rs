@@ -12,7 +12,7 @@
 //! | copy it out | [`pread`], or [`mapping::Mapping::copy_to`] |
 //! | copy pictures | [`blit`] |
 //! | make some of our own | [`memfd`], [`own`] |
-//! | pass it on | [`fdpass`] |
+//! | pass it on | [`fdpass`]; a stranger's: [`relay`] |
 //! | be rid of it | [`closer`] |
 //!
 //! # Memory that another process writes
@@ -42,5 +42,6 @@ pub mod own;
 mod pages;
 pub mod pread;
 pub mod process;
+pub mod relay;
 pub mod seals;
 pub mod verdict;

@@ -32,7 +32,7 @@ use place::Place;
 pub use why::{Unsealed, Unusable};
 
 /// Threads for the questions that can be made to wait.
-static ASKERS: Helpers = Helpers::new("selkie-asker", 64);
+pub(crate) static ASKERS: Helpers = Helpers::new("selkie-asker", 64);
 
 /// What is known about a piece of memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
