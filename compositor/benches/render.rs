@@ -10,7 +10,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use selkie_compositor::geometry::{Rect, RectF, Region, Size, Transform};
 use selkie_compositor::render::pixman::PixmanRenderer;
 use selkie_compositor::render::{Renderer, Target};
-use selkie_compositor::scene::{Color, Content, Element, ElementId, Image, Scene};
+use selkie_compositor::scene::{Color, Content, Element, ElementId, Image, News, Scene};
 
 const HD: Size = Size::new(1920, 1080);
 const UHD: Size = Size::new(3840, 2160);
@@ -23,11 +23,19 @@ fn picture(size: Size, seed: u32) -> Content {
 fn element(id: u64, content: Content, size: Size, dest: Rect, opaque: bool) -> Element {
     let source = RectF { x: 0.0, y: 0.0, w: size.w.into(), h: size.h.into() };
     let opaque = if opaque { dest } else { Rect::default() }.to_region();
-    Element { id: ElementId::Surface(id), content, source, transform: Transform::Normal, dest, opaque }
+    Element {
+        id: ElementId::Surface(id),
+        content,
+        source,
+        transform: Transform::Normal,
+        dest,
+        opaque,
+        news: News::default(),
+    }
 }
 
 fn scene(size: Size, elements: Vec<Element>) -> Scene {
-    Scene { size, background: Color::default(), elements }
+    Scene { scale: 1, size, background: Color::default(), elements }
 }
 
 /// As many scenes and targets as make sure that none is still in a cache when its turn comes.
@@ -61,7 +69,7 @@ impl Cold {
         let ptr = self.targets[i].as_mut_ptr().cast();
         self.drawn.clear();
         let mut target = Target { ptr, stride: size.w as usize * 4, size };
-        self.renderer.render(&self.scenes[i], &mut target, damage, &mut self.drawn);
+        self.renderer.render(self.scenes[i].view(), &mut target, damage, &mut self.drawn);
     }
 
     /// What there is to beat: the bytes of `r`, copied as directly as can be.

@@ -22,7 +22,7 @@ use crate::geometry::{Point, Rect, RectF, Region, Transform};
 
 use crate::ledger::Shown;
 use crate::render::Drawn;
-use crate::scene::{Color, Content, Element, ElementId};
+use crate::scene::{Color, Content, Element, ElementId, News};
 use crate::scene_diff::SceneMemory;
 use crate::server::Server;
 use crate::surface::{Surface, SurfaceId, to_output};
@@ -145,14 +145,7 @@ impl Server {
         // What changed may have changed what is under the pointer.
         self.seat_refresh();
         self.build_scene();
-        let surfaces = &self.surfaces;
-        let scale = self.output.scale();
-        let damage = self.frames.memory.update(&self.scene, |element| {
-            let ElementId::Surface(id) = element.id else { return Region::default() };
-            surfaces.get(SurfaceId(id)).map_or_else(Region::default, |s| {
-                element.affected(to_output(s.current.damage.region(), element.dest.origin(), scale))
-            })
-        });
+        let damage = self.frames.memory.update(&self.scene);
         self.frames.drawn.clear();
         let showing = if damage.is_non_empty() {
             self.backend.show(&self.scene, &damage, &mut self.frames.drawn)
@@ -331,6 +324,7 @@ impl Server {
     /// Rebuilds the scene from the surfaces and finds out which of them can be seen.
     fn build_scene(&mut self) {
         let scale = self.output.scale();
+        self.scene.scale = scale;
         self.scene.size = self.output.size();
         self.scene.background = self.config.background;
         self.scene.elements.clear();
@@ -423,6 +417,7 @@ fn backdrop(id: SurfaceId, screen: Rect) -> Element {
         transform: Transform::Normal,
         dest: screen,
         opaque: screen.to_region(),
+        news: News::default(),
     }
 }
 
@@ -449,5 +444,10 @@ fn element(id: SurfaceId, surface: &Surface, at: Point, scale: i32) -> Option<El
         transform: current.transform,
         dest,
         opaque,
+        news: News {
+            damage: current.damage.region().clone(),
+            callbacks: current.callbacks.len(),
+            feedback: !current.feedback.is_empty(),
+        },
     })
 }

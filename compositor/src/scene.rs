@@ -8,11 +8,13 @@ use std::sync::Arc;
 
 use crate::buffer::{BufferUse, Format, Shadow};
 use crate::geometry::{Rect, RectF, Region, Size, Transform};
-use crate::surface::{Damage, rects};
+use crate::surface::{Damage, rects, to_output};
 
 /// Everything that one frame of an output shows.
 #[derive(Default)]
 pub struct Scene {
+    /// Pixels of the output per surface-local unit.
+    pub scale: i32,
     /// The output's size in pixels.
     pub size: Size,
     /// What shows where no element does.
@@ -57,9 +59,46 @@ pub struct Element {
     pub dest: Rect,
     /// Where nothing below can be seen, in pixels of the output; within `dest`.
     pub opaque: Region,
+    /// What is new about it since it was last shown.
+    pub news: News,
+}
+
+/// What has happened to an element since it was last shown.
+#[derive(Clone, Default)]
+pub struct News {
+    /// Where its content changed, in surface-local units.
+    pub damage: Region,
+    /// How many frame callbacks its client waits for.
+    pub callbacks: usize,
+    /// Whether its client wants to know when it turns to light.
+    pub feedback: bool,
+}
+
+/// Elements to be drawn, bottom first.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    /// What shows where no element does; nothing at all if there is none.
+    pub background: Option<Color>,
+    /// The elements.
+    pub elements: &'a [Element],
+}
+
+impl Scene {
+    /// All of it, to be drawn.
+    pub fn view(&self) -> View<'_> {
+        View { background: Some(self.background), elements: &self.elements }
+    }
 }
 
 impl Element {
+    /// Where the picture changes, the element being where it was, in pixels of the output.
+    pub fn damage(&self, scale: i32) -> Region {
+        if !self.news.damage.is_non_empty() {
+            return Region::default();
+        }
+        self.affected(to_output(&self.news.damage, self.dest.origin(), scale))
+    }
+
     /// Where the picture changes if the element changes in `damage`, both in pixels of the output.
     ///
     /// Where a picture is scaled it is interpolated, so that a pixel of it shows beyond its own edges: by less
@@ -168,7 +207,8 @@ mod tests {
     fn affected(source: RectF, dest: Rect, transform: Transform, damage: Rect) -> Rect {
         let content = Content::Solid(Color::default());
         let id = ElementId::Cursor;
-        let element = Element { id, content, source, transform, dest, opaque: Region::default() };
+        let (opaque, news) = Default::default();
+        let element = Element { id, content, source, transform, dest, opaque, news };
         crate::geometry::extents(&element.affected(damage.to_region()))
     }
 

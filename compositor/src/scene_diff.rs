@@ -27,13 +27,15 @@ struct Seen {
 
 impl SceneMemory {
     /// Takes `scene` in; returns where it differs from the one before, in pixels of the output.
-    ///
-    /// `changed` gives, for an element that stayed where it was, what changed within it, in pixels of
-    /// the output.
-    pub fn update(&mut self, scene: &Scene, changed: impl Fn(&Element) -> Region) -> Region {
+    pub fn update(&mut self, scene: &Scene) -> Region {
+        self.update_part(scene, &scene.elements)
+    }
+
+    /// As [`SceneMemory::update`], for a picture that shows `elements` of `scene` and no others.
+    pub fn update_part(&mut self, scene: &Scene, elements: &[Element]) -> Region {
         std::mem::swap(&mut self.seen, &mut self.before);
         self.seen.clear();
-        self.seen.extend(scene.elements.iter().map(|e| Seen {
+        self.seen.extend(elements.iter().map(|e| Seen {
             id: e.id,
             dest: e.dest,
             source: e.source,
@@ -53,7 +55,7 @@ impl SceneMemory {
                 false => self.before.iter().find(|b| b.id == now.id),
             };
             match then {
-                Some(then) if then == now => damage.merge_region(&changed(&scene.elements[i])),
+                Some(then) if then == now => damage.merge_region(&elements[i].damage(scene.scale)),
                 Some(then) => {
                     damage.add(then.dest.intersect(screen));
                     damage.add(now.dest.intersect(screen));
@@ -90,7 +92,7 @@ impl SceneMemory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scene::Content;
+    use crate::scene::{Content, News};
 
     fn scene(elements: &[(u64, Rect)]) -> Scene {
         let element = |&(id, dest): &(u64, Rect)| Element {
@@ -100,16 +102,17 @@ mod tests {
             transform: Transform::Normal,
             dest,
             opaque: Region::default(),
+            news: News::default(),
         };
         let elements = elements.iter().map(element).collect();
-        Scene { size: Size::new(100, 100), background: Color::default(), elements }
+        Scene { scale: 1, size: Size::new(100, 100), background: Color::default(), elements }
     }
 
     /// Where the second scene differs from the first, nothing having changed within the elements.
     fn between(then: &[(u64, Rect)], now: &[(u64, Rect)]) -> Region {
         let mut memory = SceneMemory::default();
-        memory.update(&scene(then), |_| Region::default());
-        memory.update(&scene(now), |_| Region::default())
+        memory.update(&scene(then));
+        memory.update(&scene(now))
     }
 
     const A: Rect = Rect::new(0, 0, 10, 10);
@@ -119,9 +122,9 @@ mod tests {
     fn the_first_scene_differs_everywhere() {
         let mut memory = SceneMemory::default();
         let all = Rect::new(0, 0, 100, 100).to_region();
-        assert!(memory.update(&scene(&[]), |_| Region::default()) == all);
+        assert!(memory.update(&scene(&[])) == all);
         memory.forget();
-        assert!(memory.update(&scene(&[]), |_| Region::default()) == all);
+        assert!(memory.update(&scene(&[])) == all);
     }
 
     #[test]
@@ -150,9 +153,10 @@ mod tests {
     #[test]
     fn changes_within_are_asked_for_and_kept_on_the_screen() {
         let mut memory = SceneMemory::default();
-        let half_out = scene(&[(1, Rect::new(95, 0, 10, 10))]);
-        memory.update(&half_out, |_| Region::default());
-        let damage = memory.update(&half_out, |e| e.dest.to_region());
+        let mut half_out = scene(&[(1, Rect::new(95, 0, 10, 10))]);
+        memory.update(&half_out);
+        half_out.elements[0].news.damage = Rect::new(0, 0, 10, 10).to_region();
+        let damage = memory.update(&half_out);
         assert!(damage == Rect::new(95, 0, 5, 10).to_region());
     }
 }

@@ -60,7 +60,7 @@ impl Headless {
             stride: self.size.w as usize * 4,
             size: self.size,
         };
-        self.renderer.render(scene, &mut target, damage, drawn);
+        self.renderer.render(scene.view(), &mut target, damage, drawn);
         self.drawn_once = true;
         Ok(Showing::Now)
     }

@@ -46,7 +46,7 @@ impl Nested {
         let Some(Drawing { mut target, redraw }) = self.host.acquire(damage)? else {
             return Ok(Showing::Busy);
         };
-        self.renderer.render(scene, &mut target, &redraw, drawn);
+        self.renderer.render(scene.view(), &mut target, &redraw, drawn);
         Ok(Showing::Soon { frame: self.host.present(damage) })
     }
 

@@ -5,17 +5,19 @@ pub mod pixman;
 pub use self::pixman::PixmanRenderer;
 
 use crate::geometry::Region;
-use crate::scene::{ElementId, Scene};
+use crate::scene::{ElementId, View};
 
 /// Draws scenes into memory.
 pub trait Renderer {
-    /// Draws what `scene` shows within `damage` into `target`, whose other pixels stay as they are.
+    /// Draws what `view` shows within `damage` into `target`, whose other pixels stay as they are.
+    /// A view without background leaves the rest of `damage` transparent.
     ///
     /// What was read of each element is appended to `drawn`, which the caller empties and reuses.
-    fn render(&mut self, scene: &Scene, target: &mut Target, damage: &Region, drawn: &mut Vec<Drawn>);
+    fn render(&mut self, view: View<'_>, target: &mut Target, damage: &Region, drawn: &mut Vec<Drawn>);
 }
 
-/// Memory to draw into: XRGB8888, the compositor's own, which a host may be reading.
+/// Memory to draw into: XRGB8888, or ARGB8888 (premultiplied) for a view without background; the
+/// compositor's own, which a host may be reading.
 pub struct Target {
     /// The first pixel; must stay valid and unaliased by Rust references while drawing.
     pub ptr: *mut u8,

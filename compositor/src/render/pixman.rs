@@ -21,7 +21,7 @@ use shm_core::blit::copy_rows;
 use super::{Drawn, Renderer, Target};
 use crate::buffer::Format;
 use crate::geometry::{Point, Rect, RectF, Region, Size, Transform, clamp, extents};
-use crate::scene::{Color, Content, Element, Pixels, Scene};
+use crate::scene::{Color, Content, Element, Pixels, View};
 
 /// pixman computes in 16.16 fixed point, and draws nothing at all where a coordinate does not fit.
 /// Pieces are kept below half of that, which leaves room for matrices that enlarge.
@@ -70,11 +70,11 @@ impl PixmanRenderer {
     }
 
     /// Finds what is seen of each element within `damage`; returns what is seen of the background.
-    fn find_visible(&mut self, scene: &Scene, target: Size, damage: &Region) -> Region {
+    fn find_visible(&mut self, view: View<'_>, target: Size, damage: &Region) -> Region {
         let mut rest = damage.intersect(&Rect::of_size(target).to_region());
         self.visible.clear();
-        self.visible.resize_with(scene.elements.len(), Region::default);
-        for (element, visible) in scene.elements.iter().zip(&mut self.visible).rev() {
+        self.visible.resize_with(view.elements.len(), Region::default);
+        for (element, visible) in view.elements.iter().zip(&mut self.visible).rev() {
             if !rest.is_non_empty() {
                 break;
             }
@@ -91,18 +91,21 @@ impl PixmanRenderer {
 }
 
 impl Renderer for PixmanRenderer {
-    fn render(&mut self, scene: &Scene, target: &mut Target, damage: &Region, drawn: &mut Vec<Drawn>) {
-        let background = self.find_visible(scene, target.size, damage);
-        let Some(mut canvas) = Canvas::new(target) else {
+    fn render(&mut self, view: View<'_>, target: &mut Target, damage: &Region, drawn: &mut Vec<Drawn>) {
+        let background = self.find_visible(view, target.size, damage);
+        let Some(mut canvas) = Canvas::new(target, view.background.is_none()) else {
             tracing::error!(size = ?target.size, stride = target.stride, "pixman cannot draw into this target");
             return;
         };
-        canvas.fill(scene.background, &background);
-        for (element, visible) in scene.elements.iter().zip(&self.visible) {
+        match view.background {
+            Some(color) => canvas.fill(color, &background),
+            None => canvas.clear(&damage.intersect(&Rect::of_size(target.size).to_region())),
+        }
+        for (element, visible) in view.elements.iter().zip(&self.visible) {
             if !visible.is_non_empty() {
                 continue;
             }
-            let Element { id, content, source, transform, dest, opaque } = element;
+            let Element { id, content, source, transform, dest, opaque, .. } = element;
             if let Content::Solid(color) = content {
                 canvas.fill(*color, visible);
                 drawn.push(Drawn { id: *id, bytes: 0, fault: false });
@@ -207,12 +210,15 @@ impl Map {
 /// A target, and a way to draw into it.
 struct Canvas<'a> {
     target: &'a Target,
+    /// Whether its fourth byte counts.
+    alpha: bool,
     image: Image<'static, 'static>,
 }
 
 impl<'a> Canvas<'a> {
     /// `None` if the target has no pixels, more than pixman can count, or rows that are not aligned.
-    fn new(target: &'a Target) -> Option<Self> {
+    fn new(target: &'a Target, alpha: bool) -> Option<Self> {
+        let format = if alpha { FormatCode::A8R8G8B8 } else { FormatCode::X8R8G8B8 };
         let Size { w, h } = target.size;
         let aligned = target.ptr.cast::<u32>().is_aligned() && target.stride.is_multiple_of(4);
         if target.size.is_empty() || w.max(h) >= 0x7fff || target.stride < w as usize * 4 || !aligned {
@@ -222,18 +228,25 @@ impl<'a> Canvas<'a> {
         // aliases for as long as drawing lasts; the canvas is dropped before `render` returns.
         let image = unsafe {
             let bits = target.ptr.cast();
-            Image::from_raw_mut(FormatCode::X8R8G8B8, w as usize, h as usize, bits, target.stride, false)
+            Image::from_raw_mut(format, w as usize, h as usize, bits, target.stride, false)
         };
-        Some(Self { target, image: image.ok()? })
+        Some(Self { target, alpha, image: image.ok()? })
     }
 
     fn fill(&mut self, Color { r, g, b }: Color, region: &Region) {
         if region.is_non_empty() {
             let wide = |v: u8| u16::from(v) * 257;
-            let color = pixman::Color::new(wide(r), wide(g), wide(b), 0xffff);
-            if self.image.fill_boxes(Operation::Src, color, region.rectangles()).is_err() {
-                tracing::error!("pixman is out of memory");
-            }
+            self.set(pixman::Color::new(wide(r), wide(g), wide(b), 0xffff), region);
+        }
+    }
+
+    fn clear(&mut self, region: &Region) {
+        self.set(pixman::Color::new(0, 0, 0, 0), region);
+    }
+
+    fn set(&mut self, color: pixman::Color, region: &Region) {
+        if self.image.fill_boxes(Operation::Src, color, region.rectangles()).is_err() {
+            tracing::error!("pixman is out of memory");
         }
     }
 
@@ -282,7 +295,7 @@ impl Painter {
             self.sample(canvas, pixels, place, crop, visible, op);
             return (area(visible) as f64 * place.scale()).ceil() as u64 * bpp;
         };
-        if format != Format::XRGB8888 && format != Format::ARGB8888 {
+        if format != Format::ARGB8888 && (format != Format::XRGB8888 || canvas.alpha) {
             self.blend(canvas, pixels, shift, visible, op);
         } else if is_opaque {
             canvas.copy(&pixels, visible, shift);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::error::{Outcome, ProtocolError};
 use crate::geometry::{Point, Rect, RectF, Region, Size, Transform};
-use crate::scene::{Content, Element, ElementId, Image};
+use crate::scene::{Content, Element, ElementId, Image, News};
 use crate::server::Server;
 use crate::shell::Root;
 use crate::surface::{Role, SurfaceId};
@@ -69,6 +69,7 @@ impl Cursor {
             transform: Transform::Normal,
             dest: Rect::new(at.x, at.y, w.saturating_mul(scale), h.saturating_mul(scale)),
             opaque: Region::default(),
+            news: News::default(),
         })
     }
 

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use wayland_server::protocol::wl_shm;
 
 use super::*;
-use crate::scene::{ElementId, Image as Picture};
+use crate::scene::{ElementId, Image as Picture, Scene};
 
 const RED: u32 = 0xffff_0000;
 const GREEN: u32 = 0xff00_ff00;
@@ -28,7 +28,7 @@ impl Screen {
 
     fn draw(&mut self, scene: &Scene, damage: &Region) -> Vec<Drawn> {
         let mut drawn = Vec::new();
-        PixmanRenderer::new().render(scene, &mut self.target(), damage, &mut drawn);
+        PixmanRenderer::new().render(scene.view(), &mut self.target(), damage, &mut drawn);
         drawn
     }
 
@@ -56,12 +56,13 @@ fn source(x: f64, y: f64, w: f64, h: f64) -> RectF {
 }
 
 fn element(id: u64, content: Content, source: RectF, transform: Transform, dest: Rect) -> Element {
-    Element { id: ElementId::Surface(id), content, source, transform, dest, opaque: Region::default() }
+    let (opaque, news) = Default::default();
+    Element { id: ElementId::Surface(id), content, source, transform, dest, opaque, news }
 }
 
 fn scene(size: Size, background: u32, elements: Vec<Element>) -> Scene {
     let [_, r, g, b] = background.to_be_bytes();
-    Scene { size, background: Color { r, g, b }, elements }
+    Scene { scale: 1, size, background: Color { r, g, b }, elements }
 }
 
 /// Draws one element onto a fresh black screen.
@@ -88,6 +89,33 @@ fn over(s: u32, d: u32) -> u32 {
 fn premultiplied(seed: u32) -> u32 {
     let [a, r, g, b] = seed.wrapping_mul(0x9e37_79b1).to_be_bytes().map(u32::from);
     a << 24 | mul(r, a) << 16 | mul(g, a) << 8 | mul(b, a)
+}
+
+#[test]
+fn without_a_background_what_shows_nothing_is_transparent() {
+    let half = element(
+        1,
+        picture(2, 1, |x, _| [0x8000_0010, 0xff00_ff00][x as usize]),
+        source(0.0, 0.0, 2.0, 1.0),
+        Transform::Normal,
+        Rect::new(1, 0, 2, 1),
+    );
+    let solid = Element {
+        content: Content::Solid(Color { r: 1, g: 2, b: 3 }),
+        ..element(
+            2,
+            picture(1, 1, |_, _| 0),
+            source(0.0, 0.0, 1.0, 1.0),
+            Transform::Normal,
+            Rect::new(3, 0, 1, 1),
+        )
+    };
+    let mut screen = Screen::new(5, 1, 0xdead_beef);
+    let view = View { background: None, elements: &[half, solid] };
+    let all = Rect::new(0, 0, 4, 1).to_region();
+    PixmanRenderer::new().render(view, &mut screen.target(), &all, &mut Vec::new());
+    // The last pixel was not asked for.
+    assert_eq!(screen.data, [0, 0x8000_0010, 0xff00_ff00, 0xff01_0203, 0xdead_beef]);
 }
 
 #[test]
@@ -227,7 +255,7 @@ fn draw_raw(format: Format, raw: &[u32], misplaced: usize) -> Screen {
     let mut screen = Screen::new(w as i32, 1, 0);
     let all = screen.all();
     let target = screen.target();
-    let mut canvas = Canvas::new(&target).unwrap();
+    let mut canvas = Canvas::new(&target, false).unwrap();
     let dest = Rect::of_size(target.size);
     let place = Placement { source: source(0., 0., w as f64, 1.), transform: Transform::Normal, dest };
     let pixels = Pixels { ptr, stride: w * bpp, size: target.size, format };
@@ -271,7 +299,7 @@ fn rows_that_pixman_would_refuse_are_drawn() {
     let mut screen = Screen::new(3, 2, 0);
     let all = screen.all();
     let target = screen.target();
-    let mut canvas = Canvas::new(&target).unwrap();
+    let mut canvas = Canvas::new(&target, false).unwrap();
     let pixels = Pixels { ptr: raw.as_ptr().cast(), stride: 6, size: target.size, format };
     let place = Placement {
         source: source(0., 0., 3., 2.),
@@ -386,7 +414,12 @@ fn targets_that_cannot_be_drawn_into_are_left_alone() {
         [(Size::new(0, 4), 16), (Size::new(4, 4), 12), (Size::new(4, 3), 18), (Size::new(40_000, 1), 160_000)]
     {
         let mut target = Target { size, stride, ..screen.target() };
-        PixmanRenderer::new().render(&s, &mut target, &Rect::of_size(size).to_region(), &mut Vec::new());
+        PixmanRenderer::new().render(
+            s.view(),
+            &mut target,
+            &Rect::of_size(size).to_region(),
+            &mut Vec::new(),
+        );
     }
     assert!(screen.rgb().iter().all(|p| *p == 0x11));
 }
