@@ -356,9 +356,8 @@ impl Server {
         for element in &self.scene.elements {
             // What is copied with pread(2) fills no holes.
             if let (ElementId::Surface(id), Content::Buffer(used)) = (element.id, &element.content) {
-                let (layout, pool) = (used.buffer().layout(), used.buffer().pool());
-                let of = shown.entry(pool.client().key).or_insert((SurfaceId(id), 0));
-                of.1 = of.1.saturating_add(layout.end() - layout.offset);
+                let of = shown.entry(used.buffer().client().key).or_insert((SurfaceId(id), 0));
+                of.1 = of.1.saturating_add(used.buffer().fillable());
             }
         }
         let mut over = Vec::new();

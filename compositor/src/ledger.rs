@@ -175,10 +175,10 @@ impl Ledger {
 
     /// A buffer was made.
     pub fn buffer_made(&mut self, buffer: &Buffer) {
-        let layout = buffer.layout();
+        let (Some(pool), Some(layout)) = (buffer.pool(), buffer.layout()) else { return };
         self.write(&Event::Buffer {
             buffer: buffer.id(),
-            pool: buffer.pool().id(),
+            pool: pool.id(),
             offset: layout.offset,
             width: layout.size.w,
             height: layout.size.h,

@@ -1,4 +1,4 @@
-//! Buffers: a rectangle of pixels in a pool, and who is using it.
+//! Buffers: a picture in a client's memory, and who is using it.
 
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,109 +7,28 @@ use wayland_server::Resource;
 use wayland_server::protocol::wl_buffer::WlBuffer;
 use wayland_server::protocol::wl_callback::WlCallback;
 
-use super::{Access, Format, Path, Pool};
+use super::{Access, DmaImage, Format, Layout, Path, Pool};
+use crate::client::ClientState;
 use crate::geometry::Size;
 use crate::scene::{Pixels, Unreadable};
 
-/// Where a buffer's pixels lie in its pool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Layout {
-    /// Bytes before the first pixel.
-    pub offset: u64,
-    /// Bytes from one row to the next.
-    pub stride: u64,
-    /// Width and height in pixels, both at least 1.
-    pub size: Size,
-    /// What the bits mean.
-    pub format: Format,
+/// Whose memory a buffer's pixels lie in.
+pub enum Source {
+    /// A piece of a `wl_shm_pool`.
+    Shm {
+        /// The pool.
+        pool: Arc<Pool>,
+        /// Where in it.
+        layout: Layout,
+    },
+    /// One or more dma-bufs.
+    DmaBuf(DmaImage),
 }
 
-/// Numbers that make no buffer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum LayoutError {
-    /// Width or height is not positive.
-    #[error("a buffer of {0}x{1} pixels: width and height must be at least 1")]
-    Empty(i32, i32),
-    /// The offset is negative.
-    #[error("offset {0} is negative")]
-    NegativeOffset(i32),
-    /// A row does not fit into the stride.
-    #[error("stride {stride} is too small: {width} pixels of {format} take {needed} bytes")]
-    ShortStride {
-        /// As the client gave it, in bytes.
-        stride: i32,
-        /// In pixels.
-        width: i32,
-        /// The format's name.
-        format: &'static str,
-        /// Bytes that one row takes.
-        needed: u64,
-    },
-    /// The stride is not a multiple of a pixel, so that rows would begin within one.
-    #[error("stride {stride} is not a multiple of the {bytes} bytes of a pixel")]
-    UnalignedStride {
-        /// As the client gave it, in bytes.
-        stride: i32,
-        /// Bytes of one pixel.
-        bytes: u32,
-    },
-    /// The last row ends beyond the pool.
-    #[error("the buffer ends at byte {end}, but its pool has {size}")]
-    BeyondPool {
-        /// One past the buffer's last byte.
-        end: u64,
-        /// The pool's size in bytes.
-        size: u64,
-    },
-}
-
-impl Layout {
-    /// Checks the arguments of `wl_shm_pool.create_buffer` against a pool of `pool_size` bytes.
-    ///
-    /// As in libwayland, a buffer takes `stride * height` bytes: the last row counts with its
-    /// padding.
-    ///
-    /// # Errors
-    ///
-    /// [`LayoutError`] for the first number that is wrong.
-    pub fn check(
-        (offset, width, height, stride): (i32, i32, i32, i32),
-        format: Format,
-        pool_size: u64,
-    ) -> Result<Self, LayoutError> {
-        if width < 1 || height < 1 {
-            return Err(LayoutError::Empty(width, height));
-        }
-        let first = u64::try_from(offset).map_err(|_| LayoutError::NegativeOffset(offset))?;
-        let needed = width as u64 * u64::from(format.bytes_per_pixel());
-        let row = u64::try_from(stride).ok().filter(|s| *s >= needed).ok_or(LayoutError::ShortStride {
-            stride,
-            width,
-            format: format.name(),
-            needed,
-        })?;
-        if row % u64::from(format.bytes_per_pixel()) != 0 {
-            return Err(LayoutError::UnalignedStride { stride, bytes: format.bytes_per_pixel() });
-        }
-        // Each factor is below 2^31, so neither the product nor the sum leaves 64 bits.
-        let end = first + row * height as u64;
-        if end > pool_size {
-            return Err(LayoutError::BeyondPool { end, size: pool_size });
-        }
-        Ok(Self { offset: first, stride: row, size: Size::new(width, height), format })
-    }
-
-    /// One past its last byte in the pool.
-    pub fn end(&self) -> u64 {
-        self.offset + self.stride * self.size.h as u64
-    }
-}
-
-/// A `wl_buffer` made from a pool.
+/// A `wl_buffer`.
 pub struct Buffer {
     id: u64,
-    pool: Arc<Pool>,
-    layout: Layout,
+    source: Source,
     /// Set once, right after the object exists.
     resource: Mutex<Option<WlBuffer>>,
     uses: AtomicUsize,
@@ -119,12 +38,11 @@ pub struct Buffer {
 }
 
 impl Buffer {
-    /// A buffer of `pool`; `layout` has been checked against it.
-    pub fn new(id: u64, pool: Arc<Pool>, layout: Layout) -> Arc<Self> {
+    /// A buffer whose pixels are in `source`, which has been checked.
+    pub fn new(id: u64, source: Source) -> Arc<Self> {
         Arc::new(Self {
             id,
-            pool,
-            layout,
+            source,
             resource: Mutex::new(None),
             uses: AtomicUsize::new(0),
             copied: AtomicU64::new(0),
@@ -176,29 +94,68 @@ impl Buffer {
         self.id
     }
 
-    /// The pool it lies in.
-    pub fn pool(&self) -> &Arc<Pool> {
-        &self.pool
+    /// Whose memory its pixels lie in.
+    pub fn source(&self) -> &Source {
+        &self.source
     }
 
-    /// Where it lies there.
-    pub fn layout(&self) -> &Layout {
-        &self.layout
+    /// The pool it lies in; `None` if it lies in dma-bufs.
+    pub fn pool(&self) -> Option<&Arc<Pool>> {
+        match &self.source {
+            Source::Shm { pool, .. } => Some(pool),
+            Source::DmaBuf(_) => None,
+        }
+    }
+
+    /// Where it lies in its pool; `None` if it lies in dma-bufs.
+    pub fn layout(&self) -> Option<&Layout> {
+        match &self.source {
+            Source::Shm { layout, .. } => Some(layout),
+            Source::DmaBuf(_) => None,
+        }
+    }
+
+    /// The dma-bufs it lies in; `None` if it lies in a pool.
+    pub fn dmabuf(&self) -> Option<&DmaImage> {
+        match &self.source {
+            Source::Shm { .. } => None,
+            Source::DmaBuf(image) => Some(image),
+        }
+    }
+
+    /// Whose it is.
+    pub fn client(&self) -> &Arc<ClientState> {
+        match &self.source {
+            Source::Shm { pool, .. } => pool.client(),
+            Source::DmaBuf(image) => image.client(),
+        }
     }
 
     /// Its width and height in pixels.
     pub fn size(&self) -> Size {
-        self.layout.size
+        match &self.source {
+            Source::Shm { layout, .. } => layout.size,
+            Source::DmaBuf(image) => image.size(),
+        }
     }
 
-    /// What its bits mean.
+    /// What its bits mean when it is read; a format that cannot be drawn as it is gets converted
+    /// to this one.
     pub fn format(&self) -> Format {
-        self.layout.format
+        match &self.source {
+            Source::Shm { layout, .. } => layout.format,
+            Source::DmaBuf(image) => image.drawn_as(),
+        }
     }
 
     /// Whether it may only be read with pread(2).
     pub fn is_unmapped(&self) -> bool {
-        matches!(self.pool.access(), Access::Copied)
+        self.pool().is_some_and(|pool| matches!(pool.access(), Access::Copied))
+    }
+
+    /// Bytes of memory that reading it may fill: the holes of a pool. A dma-buf has all its pages.
+    pub fn fillable(&self) -> u64 {
+        self.layout().map_or(0, |layout| layout.end() - layout.offset)
     }
 
     /// Calls `f` with the pixels as they lie in the client's memory, the guard armed.
@@ -207,11 +164,14 @@ impl Buffer {
     ///
     /// [`Unreadable`] if the memory went away.
     pub fn read<R>(&self, f: impl FnOnce(Pixels) -> R) -> Result<R, Unreadable> {
-        let Layout { offset, stride, size, format } = self.layout;
+        let (pool, layout) = match &self.source {
+            Source::Shm { pool, layout } => (pool, layout),
+            Source::DmaBuf(_) => return Err(Unreadable("dma-bufs cannot be composed yet".into())),
+        };
+        let Layout { offset, stride, size, format } = *layout;
         // Both fit: they were checked against the size of a mapping that exists.
         let (offset, stride) = (offset as usize, stride as usize);
-        self.pool
-            .read(offset, stride * size.h as usize, |ptr| f(Pixels { ptr, stride, size, format }))
+        pool.read(offset, stride * size.h as usize, |ptr| f(Pixels { ptr, stride, size, format }))
             .map_err(Unreadable)
     }
 }
@@ -254,39 +214,5 @@ impl Drop for BufferUse {
         {
             resource.release();
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const XRGB: Format = Format::XRGB8888;
-
-    #[test]
-    fn the_exact_fit_is_accepted_and_one_byte_less_is_not() {
-        let args = (64, 10, 4, 40);
-        assert_eq!(Layout::check(args, XRGB, 224).unwrap().end(), 224);
-        assert_eq!(Layout::check(args, XRGB, 223), Err(LayoutError::BeyondPool { end: 224, size: 223 }));
-    }
-
-    #[test]
-    fn every_bad_number_is_named() {
-        let max = i32::MAX;
-        assert_eq!(Layout::check((0, 0, 1, 4), XRGB, 99), Err(LayoutError::Empty(0, 1)));
-        assert_eq!(Layout::check((0, 1, -1, 4), XRGB, 99), Err(LayoutError::Empty(1, -1)));
-        assert_eq!(Layout::check((-1, 1, 1, 4), XRGB, 99), Err(LayoutError::NegativeOffset(-1)));
-        assert!(matches!(
-            Layout::check((0, max, 1, max), XRGB, 99),
-            Err(LayoutError::ShortStride { needed: 8_589_934_588, .. })
-        ));
-        assert_eq!(
-            Layout::check((0, 1, 1, 6), XRGB, 99),
-            Err(LayoutError::UnalignedStride { stride: 6, bytes: 4 })
-        );
-        assert!(matches!(
-            Layout::check((max, 1, max, max - 3), XRGB, u64::from(u32::MAX)),
-            Err(LayoutError::BeyondPool { .. })
-        ));
     }
 }

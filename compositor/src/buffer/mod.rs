@@ -2,14 +2,18 @@
 
 mod admit;
 mod client_buffer;
+mod dmabuf;
 mod format;
+mod layout;
 mod policy;
 mod pool;
 mod shadow;
 
 pub use admit::{Admitted, Facts, Refusal, admit};
-pub use client_buffer::{Buffer, BufferUse, Layout, LayoutError};
+pub use client_buffer::{Buffer, BufferUse, Source};
+pub use dmabuf::{DmaImage, Plane};
 pub use format::Format;
+pub use layout::{Layout, LayoutError};
 pub use policy::{ParsePolicyError, Policies, Policy};
 pub use pool::{Access, Path, Pool, ResizeError};
 pub use shadow::Shadow;

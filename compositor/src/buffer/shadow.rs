@@ -5,7 +5,7 @@
 
 use shm_core::pread::pread_rows;
 
-use super::{Buffer, Format, Layout};
+use super::{Buffer, Format};
 use crate::geometry::{Rect, Region, Size};
 use crate::scene::Pixels;
 
@@ -29,7 +29,7 @@ pub struct Copied {
 impl Shadow {
     /// A copy of nothing yet, fit for `buffer`: black, transparent where its format can be.
     pub fn for_buffer(buffer: &Buffer) -> Self {
-        let Layout { size, format, .. } = *buffer.layout();
+        let (size, format) = (buffer.size(), buffer.format());
         let stride = size.w as usize * format.bytes_per_pixel() as usize;
         Self { size, format, stride, data: vec![0; stride * size.h as usize] }
     }
@@ -49,7 +49,7 @@ impl Shadow {
     /// Rows that are no longer there keep what they showed.
     pub fn update(&mut self, buffer: &Buffer, damage: &Region) -> Copied {
         debug_assert!(self.fits(buffer));
-        let layout = buffer.layout();
+        let (Some(pool), Some(layout)) = (buffer.pool(), buffer.layout()) else { return Copied::default() };
         let bpp = self.format.bytes_per_pixel() as usize;
         let mut copied = Copied::default();
         for b in damage.rectangles() {
@@ -61,7 +61,7 @@ impl Shadow {
             let from = layout.offset + y as u64 * layout.stride + (x * bpp) as u64;
             let at = y * self.stride + x * bpp;
             let read = pread_rows(
-                buffer.pool().fd(),
+                pool.fd(),
                 from,
                 layout.stride as usize,
                 w * bpp,

@@ -6,7 +6,7 @@ use shm_core::seals::Seals;
 
 use super::global;
 use super::shm::BufferData;
-use crate::buffer::{Buffer, Path, Policy};
+use crate::buffer::{Buffer, Path, Policy, Pool};
 use crate::dispatch::{Ctx, Requests};
 use crate::error::Outcome;
 
@@ -48,9 +48,28 @@ fn halves(n: u64) -> (u32, u32) {
 }
 
 fn send(record: &SelkieBufferRecordV1, buffer: &Buffer) {
-    let facts = buffer.pool().facts();
+    if let Some(pool) = buffer.pool() {
+        send_memory(record, pool);
+    }
+    record.guard(if buffer.is_unmapped() { record::Guard::None } else { record::Guard::Armed });
+    record.path(match buffer.path() {
+        None => record::Path::None,
+        Some(Path::Forwarded) => record::Path::Forwarded,
+        Some(Path::Scanout) => record::Path::Scanout,
+        Some(Path::Imported) => record::Path::Imported,
+        Some(Path::Composed) => record::Path::Composed,
+    });
+    let (hi, lo) = halves(buffer.bytes_copied());
+    record.bytes_copied(hi, lo);
+    record.frames(u32::try_from(buffer.frames()).unwrap_or(u32::MAX));
+    record.done();
+}
+
+/// What is known about the memory of a pool.
+fn send_memory(record: &SelkieBufferRecordV1, pool: &Pool) {
+    let facts = pool.facts();
     // As they are now: a client may have added some since.
-    let seals = Seals::of(buffer.pool().fd()).ok();
+    let seals = Seals::of(pool.fd()).ok();
     let (hi, lo) = halves(facts.file_size.unwrap_or(0));
     record.memory(seals.is_some().into(), seals.map_or(0, Seals::bits), facts.kind.to_string(), hi, lo);
     let verdict = match facts.verdict {
@@ -66,16 +85,4 @@ fn send(record: &SelkieBufferRecordV1, buffer: &Buffer) {
         Policy::Guard => record::Policy::Guard,
     };
     record.policy(policy, facts.adopted.into());
-    record.guard(if buffer.is_unmapped() { record::Guard::None } else { record::Guard::Armed });
-    record.path(match buffer.path() {
-        None => record::Path::None,
-        Some(Path::Forwarded) => record::Path::Forwarded,
-        Some(Path::Scanout) => record::Path::Scanout,
-        Some(Path::Imported) => record::Path::Imported,
-        Some(Path::Composed) => record::Path::Composed,
-    });
-    let (hi, lo) = halves(buffer.bytes_copied());
-    record.bytes_copied(hi, lo);
-    record.frames(u32::try_from(buffer.frames()).unwrap_or(u32::MAX));
-    record.done();
 }

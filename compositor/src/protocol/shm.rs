@@ -10,7 +10,7 @@ use wayland_server::protocol::wl_shm::{self, WlShm};
 use wayland_server::protocol::wl_shm_pool::{self, WlShmPool};
 
 use super::global;
-use crate::buffer::{Buffer, Format, Layout, LayoutError, Pool, ResizeError, admit};
+use crate::buffer::{Buffer, Format, Layout, LayoutError, Pool, ResizeError, Source, admit};
 use crate::dispatch::{Ctx, Requests};
 use crate::error::{Outcome, ProtocolError};
 use crate::server::Server;
@@ -89,7 +89,7 @@ impl Requests<WlShmPool> for PoolData {
                 let layout = check_layout(&self.0, (offset, width, height, stride), format)?;
                 let client = self.0.client();
                 client.take(&client.counts.buffers, client.limits.buffers, "buffers")?;
-                let buffer = Buffer::new(ctx.server.next_id(), self.0.clone(), layout);
+                let buffer = Buffer::new(ctx.server.next_id(), Source::Shm { pool: self.0.clone(), layout });
                 let resource = ctx.init.init(id, BufferData { buffer: buffer.clone() });
                 buffer.set_resource(resource);
                 ctx.server.ledger.buffer_made(&buffer);
@@ -149,7 +149,7 @@ fn check_layout(
     })
 }
 
-/// A `wl_buffer` made from a pool.
+/// A `wl_buffer`, whatever it was made from.
 pub(crate) struct BufferData {
     pub buffer: Arc<Buffer>,
 }
@@ -162,7 +162,7 @@ impl Requests<WlBuffer> for BufferData {
     fn destroyed(&self, server: &mut Server, _: &WlBuffer) {
         // What shows goes on showing: the memory stays until its last reader is done.
         self.buffer.forget_resource();
-        self.buffer.pool().client().counts.buffers.fetch_sub(1, Ordering::Relaxed);
+        self.buffer.client().counts.buffers.fetch_sub(1, Ordering::Relaxed);
         server.ledger.buffer_gone(&self.buffer);
     }
 }

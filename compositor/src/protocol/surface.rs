@@ -141,7 +141,7 @@ impl Requests<WlSurface> for SurfaceData {
 }
 
 fn client_buffer(buffer: &WlBuffer) -> Result<Arc<crate::buffer::Buffer>, ProtocolError> {
-    // The only buffers that can be made are those of wl_shm.
+    // Every kind of buffer that can be made has that data.
     buffer
         .data::<BufferData>()
         .map(|data| data.buffer.clone())

@@ -426,7 +426,7 @@ fn targets_that_cannot_be_drawn_into_are_left_alone() {
 
 /// A client's 64x64 buffer in a memfd without seals, and that memfd.
 fn guarded_buffer() -> (Content, std::fs::File) {
-    use crate::buffer::{Buffer, BufferUse, Layout, Policy, Pool, admit};
+    use crate::buffer::{Buffer, BufferUse, Layout, Policy, Pool, Source, admit};
     let size = 64 * 64 * 4;
     let fd = shm_core::memfd::create("test", size, None).unwrap();
     let file = std::fs::File::from(fd.try_clone().unwrap());
@@ -436,7 +436,7 @@ fn guarded_buffer() -> (Content, std::fs::File) {
     let client = crate::ClientState::new(1, 1, "test".into(), Policy::Guard, limits, departures);
     let pool = Pool::new(1, admitted.fd, size, admitted.access, admitted.facts, Arc::new(client));
     let layout = Layout::check((0, 64, 64, 256), Format::XRGB8888, size).unwrap();
-    (Content::Buffer(Arc::new(BufferUse::new(Buffer::new(1, pool, layout)))), file)
+    (Content::Buffer(Arc::new(BufferUse::new(Buffer::new(1, Source::Shm { pool, layout })))), file)
 }
 
 #[test]
