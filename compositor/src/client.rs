@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use wayland_server::backend::{ClientData, ClientId, DisconnectReason};
 
-use crate::buffer::{Policy, Pool};
+use crate::buffer::{Held, Policy, Pool};
 use crate::error::ProtocolError;
 
 /// What one client may have at a time. Every limit ends that client alone.
@@ -62,6 +62,10 @@ pub struct Counts {
     /// No less than the bytes of memory that its pools hold: what they held when that was last
     /// looked at, and the buffers shown since then.
     pub touched: AtomicU64,
+    /// Pools that the host has been shown.
+    pub host_pools: AtomicU64,
+    /// Buffers that the host has been shown.
+    pub host_buffers: AtomicU64,
 }
 
 /// A connected client.
@@ -80,6 +84,8 @@ pub struct ClientState {
     pub counts: Counts,
     /// Its pools by number.
     pub(crate) pools: Mutex<HashMap<u64, Weak<Pool>>>,
+    /// What a host still reads although the client has destroyed it.
+    lingering: Mutex<Vec<Weak<Held>>>,
     departures: Departures,
 }
 
@@ -96,8 +102,21 @@ impl ClientState {
         limits: Arc<Limits>,
         departures: Departures,
     ) -> Self {
-        let (counts, pools) = Default::default();
-        Self { key, pid, program, policy, limits, counts, pools, departures }
+        let (counts, pools, lingering) = Default::default();
+        Self { key, pid, program, policy, limits, counts, pools, lingering, departures }
+    }
+
+    /// A host still reads a buffer that the client has destroyed; when the client goes, nobody waits for that any more.
+    pub(crate) fn linger(&self, held: &Arc<Held>) {
+        let mut lingering = self.lingering.lock().unwrap_or_else(PoisonError::into_inner);
+        lingering.retain(|l| l.strong_count() > 0);
+        lingering.push(Arc::downgrade(held));
+    }
+
+    /// The client is gone: what a host still reads of it is the host's affair.
+    pub(crate) fn end_lingering(&self) {
+        let lingering = std::mem::take(&mut *self.lingering.lock().unwrap_or_else(PoisonError::into_inner));
+        lingering.iter().filter_map(Weak::upgrade).for_each(|held| held.end());
     }
 
     /// A frame is about to show `bytes` of its buffers, each of which may become a page.

@@ -242,6 +242,7 @@ impl Server {
                 // Has wayland-server clean up after clients that ended outside their turn.
                 let display = self.connections.display.clone();
                 let _ = display.borrow_mut().backend().dispatch_single_client(self, open.client.id());
+                open.state.end_lingering();
                 self.seat.client_gone(key);
                 self.ledger.client_went(key, why);
             }

@@ -13,6 +13,7 @@ use selkie_protocols::upstream::wp::presentation_time::server::wp_presentation_f
     Kind, WpPresentationFeedback,
 };
 
+use crate::backend::Shown;
 use crate::buffer::Path;
 use wayland_server::Resource;
 
@@ -20,8 +21,7 @@ use crate::clock;
 use crate::dispatch::post;
 use crate::geometry::{Point, Rect, RectF, Region, Transform};
 
-use crate::ledger::Shown;
-use crate::render::Drawn;
+use crate::ledger;
 use crate::scene::{Color, Content, Element, ElementId, News};
 use crate::scene_diff::SceneMemory;
 use crate::server::Server;
@@ -41,7 +41,8 @@ pub(crate) struct Frames {
     /// Frames that showed a client.
     pub shown: u64,
     memory: SceneMemory,
-    drawn: Vec<Drawn>,
+    /// What the backend did with the last scene; kept for its memory.
+    showing: Shown,
     /// Frames that the backend has and that have not yet turned to light.
     in_flight: Vec<InFlight>,
     /// The counter of the frame that the backend told of last.
@@ -85,11 +86,8 @@ pub(crate) struct Presented {
 pub(crate) enum Showing {
     /// It shows.
     Now,
-    /// It will show; the backend will say when, by that number.
-    Soon {
-        /// The backend's number of the frame; 0 if it differs in nothing from the last.
-        frame: u64,
-    },
+    /// It will show; the backend will say when, by the numbers that it gave the elements.
+    Soon,
     /// Not ready; the backend will say when it is.
     Busy,
 }
@@ -146,13 +144,8 @@ impl Server {
         self.seat_refresh();
         self.build_scene();
         let damage = self.frames.memory.update(&self.scene);
-        self.frames.drawn.clear();
-        let showing = if damage.is_non_empty() {
-            self.backend.show(&self.scene, &damage, &mut self.frames.drawn)
-        } else {
-            self.backend.tick()
-        };
-        let showing = match showing {
+        self.frames.showing.clear();
+        let showing = match self.backend.show(&self.scene, &damage, &mut self.frames.showing) {
             Ok(showing) => showing,
             Err(e) => {
                 self.fail(e);
@@ -167,12 +160,9 @@ impl Server {
             return;
         }
         let drawn_anything = damage.is_non_empty();
-        let faults: Vec<ElementId> = self.frames.drawn.iter().filter(|d| d.fault).map(|d| d.id).collect();
-        let number = match showing {
-            Showing::Soon { frame } => frame,
-            Showing::Now | Showing::Busy => 0,
-        };
-        self.record_frame(drawn_anything, number);
+        let drawn = &self.frames.showing.drawn;
+        let faults: Vec<ElementId> = drawn.iter().filter(|d| d.fault).map(|d| d.id).collect();
+        self.record_frame(drawn_anything);
         if drawn_anything && self.frames.shown > 0 {
             let size = self.scene.size;
             self.pictures.frame(&mut self.backend, size, &damage, clock::now_ns());
@@ -194,32 +184,40 @@ impl Server {
     }
 
     /// Writes the frame into the ledger and collects who wants to know when it turns to light.
-    fn record_frame(&mut self, drew: bool, number: u64) {
-        let mut feedback = self.frames.spare.pop().unwrap_or_default();
+    fn record_frame(&mut self, drew: bool) {
         let now_us = clock::now_us();
         let mut shows_client = false;
         self.frames.sequence += u64::from(drew);
         let frame = self.frames.sequence;
-        for element in &self.scene.elements {
+        for surface in self.surfaces.iter_mut() {
+            surface.forwarded = false;
+        }
+        for (element, way) in self.scene.elements.iter().zip(&self.frames.showing.ways) {
             let ElementId::Surface(id) = element.id else { continue };
             shows_client = true;
             let id = SurfaceId(id);
             let Some(surface) = self.surfaces.get_mut(id) else { continue };
+            surface.forwarded = way.path == Path::Forwarded;
             surface.current.damage.clear();
             if !surface.visible {
                 continue;
             }
-            feedback.append(&mut surface.current.feedback);
+            if !surface.current.feedback.is_empty() {
+                let mut feedback = self.frames.spare.pop().unwrap_or_default();
+                feedback.append(&mut surface.current.feedback);
+                self.frames.in_flight.push(InFlight { frame: way.frame, beat: None, feedback });
+            }
             if !std::mem::take(&mut surface.current.fresh) {
                 continue;
             }
             let Some(buffer) = surface.current.last_buffer.clone() else { continue };
-            let drawn = self.frames.drawn.iter().filter(|d| d.id == element.id).map(|d| d.bytes).sum::<u64>();
-            let shown = Shown {
+            let drawn = self.frames.showing.drawn.iter().filter(|d| d.id == element.id);
+            let drawn = drawn.map(|d| d.bytes).sum::<u64>();
+            let shown = ledger::Shown {
                 client: surface.client.key,
                 surface: id,
                 buffer,
-                path: Path::Composed,
+                path: way.path,
                 bytes_copied: drawn + std::mem::take(&mut surface.current.shadow_bytes),
                 committed_us: surface.current.committed_us,
                 presented_us: now_us,
@@ -227,22 +225,29 @@ impl Server {
             self.ledger.frame(frame, &shown);
         }
         self.frames.shown += u64::from(drew && shows_client);
-        if feedback.is_empty() {
-            self.frames.spare.push(feedback);
-        } else {
-            self.frames.in_flight.push(InFlight { frame: number, beat: None, feedback });
-        }
     }
 
-    /// The output is ready for the next frame: tells every visible surface to draw it.
+    /// The output is ready for the next frame: tells every visible surface to draw it, but for those that a host tells
+    /// on its own.
     pub fn frame_done(&mut self, ns: u64) {
         let time = clock::event_time(ns);
         for surface in self.surfaces.iter_mut() {
-            if surface.visible {
+            if surface.visible && !surface.forwarded {
                 for callback in surface.current.callbacks.drain(..) {
                     callback.done(time);
                 }
             }
+        }
+    }
+
+    /// The host is ready for the next frame of one element: the first `callbacks` that wait there are due.
+    pub fn element_done(&mut self, id: ElementId, callbacks: usize, ns: u64) {
+        let ElementId::Surface(id) = id else { return };
+        let Some(surface) = self.surfaces.get_mut(SurfaceId(id)) else { return };
+        let time = clock::event_time(ns);
+        let due = callbacks.min(surface.current.callbacks.len());
+        for callback in surface.current.callbacks.drain(..due) {
+            callback.done(time);
         }
     }
 
@@ -386,13 +391,17 @@ impl Server {
         }
         let screen = Rect::of_size(self.scene.size);
         let mut covered = Region::default();
-        for element in self.scene.elements.iter().rev() {
+        for element in self.scene.elements.iter_mut().rev() {
             if let ElementId::Surface(id) = element.id
                 && let Some(surface) = self.surfaces.get_mut(SurfaceId(id))
             {
                 let within = element.dest.intersect(screen);
                 surface.on_output = !within.is_empty();
                 surface.visible = within.to_region().subtract(&covered).is_non_empty();
+                if !surface.visible {
+                    // Nobody is told of what cannot be seen.
+                    (element.news.callbacks, element.news.feedback) = (0, false);
+                }
             }
             if element.opaque.is_non_empty() {
                 covered = covered.union(&element.opaque);

@@ -424,7 +424,9 @@ fn spare_fd() -> Option<OwnedFd> {
 
 fn open(config: &Config) -> Result<Backend, StartError> {
     let headless = || Backend::Headless(Headless::new(config.size, config.refresh_hz));
-    let nested = |host| Backend::Wayland(Box::new(Nested::new(host)));
+    // A picture of everything can only be had where everything is drawn.
+    let compose = config.compose || config.capture.is_some() || config.record.is_some();
+    let nested = |host| Backend::Wayland(Box::new(Nested::new(host, compose)));
     match config.backend {
         BackendKind::Headless => Ok(headless()),
         BackendKind::Wayland => Ok(nested(Host::connect(None, config.size)?)),

@@ -3,10 +3,11 @@
 //! It keeps one picture and redraws only what changed. Its clock is a timer of the given rate, or
 //! none: then a frame is made as soon as a client has committed one.
 
-use crate::RunError;
+use super::{Shown, Way};
+use crate::buffer::Path;
 use crate::frame::Showing;
 use crate::geometry::{Region, Size};
-use crate::render::{Drawn, PixmanRenderer, Renderer, Target};
+use crate::render::{PixmanRenderer, Renderer, Target};
 use crate::scene::Scene;
 
 /// The screen.
@@ -49,20 +50,19 @@ impl Headless {
     }
 
     /// Draws what changed.
-    pub fn show(
-        &mut self,
-        scene: &Scene,
-        damage: &Region,
-        drawn: &mut Vec<Drawn>,
-    ) -> Result<Showing, RunError> {
+    pub fn show(&mut self, scene: &Scene, damage: &Region, shown: &mut Shown) -> Showing {
+        shown.ways.extend(scene.elements.iter().map(|_| Way { path: Path::Composed, frame: 0 }));
+        if !damage.is_non_empty() {
+            return Showing::Now;
+        }
         let mut target = Target {
             ptr: self.picture.as_mut_ptr().cast(),
             stride: self.size.w as usize * 4,
             size: self.size,
         };
-        self.renderer.render(scene.view(), &mut target, damage, drawn);
+        self.renderer.render(scene.view(), &mut target, damage, &mut shown.drawn);
         self.drawn_once = true;
-        Ok(Showing::Now)
+        Showing::Now
     }
 
     /// The picture, once there is one.

@@ -3,6 +3,7 @@
 mod headless;
 mod host_input;
 mod nested;
+mod placement;
 pub(crate) mod wayland;
 
 pub(crate) use headless::Headless;
@@ -13,10 +14,37 @@ use host_input::Scroll;
 use wayland::Host;
 
 use crate::RunError;
+use crate::buffer::Path;
 use crate::frame::Showing;
 use crate::geometry::Region;
 use crate::render::Drawn;
 use crate::scene::Scene;
+
+/// What a backend did with a scene.
+#[derive(Default)]
+pub(crate) struct Shown {
+    /// What became of each element, in the scene's order.
+    pub ways: Vec<Way>,
+    /// What drawing took.
+    pub drawn: Vec<Drawn>,
+}
+
+/// How an element got to the screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Way {
+    /// The path that its memory took.
+    pub path: Path,
+    /// The backend's number of the frame that will turn to light; 0 if nothing about the element differs from the last.
+    pub frame: u64,
+}
+
+impl Shown {
+    /// Forgets everything but its memory.
+    pub fn clear(&mut self) {
+        self.ways.clear();
+        self.drawn.clear();
+    }
+}
 
 /// Where the picture goes.
 pub(crate) enum Backend {
@@ -35,24 +63,12 @@ impl Backend {
         }
     }
 
-    /// Shows `scene`, which differs from the last one shown in `damage`.
-    pub fn show(
-        &mut self,
-        scene: &Scene,
-        damage: &Region,
-        drawn: &mut Vec<Drawn>,
-    ) -> Result<Showing, RunError> {
+    /// Shows `scene`, which looks different from the last one shown in `damage`; `shown`, which is empty, gets what was
+    /// done with each element.
+    pub fn show(&mut self, scene: &Scene, damage: &Region, shown: &mut Shown) -> Result<Showing, RunError> {
         match self {
-            Backend::Headless(b) => b.show(scene, damage, drawn),
-            Backend::Wayland(b) => b.show(scene, damage, drawn),
-        }
-    }
-
-    /// A frame in which nothing differs: asks for the next beat of the clock.
-    pub fn tick(&mut self) -> Result<Showing, RunError> {
-        match self {
-            Backend::Headless(_) => Ok(Showing::Now),
-            Backend::Wayland(b) => Ok(b.tick()),
+            Backend::Headless(b) => Ok(b.show(scene, damage, shown)),
+            Backend::Wayland(b) => b.show(scene, shown),
         }
     }
 

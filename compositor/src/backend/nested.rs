@@ -1,33 +1,72 @@
 //! A screen that is a window in another compositor, the host.
 //!
-//! What no path of its own can take is composed into memory of ours, which the host shows. The
-//! host's frame callbacks are the clock.
+//! Each surface whose memory the host can show as it is gets a place of its own there, on top of our window, and not a pixel of
+//! it is touched here: it is forwarded. What cannot be forwarded is composed into memory of ours, which the host shows: into the
+//! window's own picture if nothing forwarded lies below it, else into a layer of its own, so that the order is kept.
+//!
+//! A frame that takes no drawing goes to the host at once. Drawing waits for the host's frame callbacks.
 
-use selkie_protocols::upstream::wp::presentation_time::server::wp_presentation_feedback::Kind;
+use std::sync::Arc;
 
 use super::host_input::Scroll;
-use super::wayland::{Drawing, Host, HostEvent};
+use super::wayland::{Drawing, Export, Host, HostEvent};
+use super::{Shown, Way};
+use crate::buffer::{BufferUse, Path};
 use crate::clock;
 use crate::frame::{Presented, Showing};
-use crate::geometry::{Region, Size};
-use crate::render::{Drawn, PixmanRenderer, Renderer};
-use crate::scene::Scene;
+use crate::geometry::{Point, Rect, Region, Size};
+use crate::render::{PixmanRenderer, Renderer};
+use crate::scene::{Content, Element, Scene, View};
+use crate::scene_diff::SceneMemory;
 use crate::server::Server;
 use crate::{Ended, RunError};
+use selkie_protocols::upstream::wp::presentation_time::server::wp_presentation_feedback::Kind;
+
+/// More elements than this are composed, all of them: a host is not made to carry thousands of surfaces.
+const MOST_LAYERS: usize = 256;
 
 /// The window, and what draws into it.
 pub(crate) struct Nested {
     pub host: Host,
     renderer: PixmanRenderer,
+    /// Whether to compose everything.
+    compose: bool,
+    /// What the window's own picture shows.
+    memory: SceneMemory,
+    /// What of it has changed since it was drawn.
+    stale: Region,
+    /// How each element of the scene gets to the host.
+    plans: Vec<Plan>,
     /// For who wants to see the last frame.
     picture: Vec<u32>,
     pub scroll: Scroll,
 }
 
+/// How an element gets to the host.
+enum Plan {
+    /// In the window's own picture.
+    Window,
+    /// In a picture of its own: what of it shows, and what has to be drawn of that.
+    Layer { visible: Rect, damage: Region, drawing: Option<Drawing> },
+    /// As it is.
+    Forward { used: Arc<BufferUse>, export: Export },
+    /// Not at all: none of it shows.
+    Outside { path: Path },
+}
+
 impl Nested {
-    /// The screen that `host` has given us.
-    pub fn new(host: Host) -> Self {
-        Self { host, renderer: PixmanRenderer::new(), picture: Vec::new(), scroll: Scroll::default() }
+    /// The screen that `host` has given us; `compose` forbids forwarding.
+    pub fn new(host: Host, compose: bool) -> Self {
+        Self {
+            compose: compose || !host.has_layers(),
+            host,
+            renderer: PixmanRenderer::new(),
+            memory: SceneMemory::default(),
+            stale: Region::default(),
+            plans: Vec::new(),
+            picture: Vec::new(),
+            scroll: Scroll::default(),
+        }
     }
 
     /// The screen, in words.
@@ -36,29 +75,125 @@ impl Nested {
         format!("a window of {w}x{h} pixels in this session")
     }
 
-    /// Draws what changed and has the host show it.
-    pub fn show(
-        &mut self,
-        scene: &Scene,
-        damage: &Region,
-        drawn: &mut Vec<Drawn>,
-    ) -> Result<Showing, RunError> {
-        let Some(Drawing { mut target, redraw }) = self.host.acquire(damage)? else {
+    /// Hands over what changed. Either all of the scene is shown, or nothing of it.
+    pub fn show(&mut self, scene: &Scene, shown: &mut Shown) -> Result<Showing, RunError> {
+        let own = self.plan(&scene.elements);
+        let stale = self.memory.update_part(scene, &scene.elements[..own]);
+        self.stale = self.stale.union(&stale);
+        let draws = self.stale.is_non_empty() || self.plans.iter().any(Plan::draws);
+        if draws && !self.host.may_draw() {
             return Ok(Showing::Busy);
+        }
+        // All memory is had before anything is shown.
+        let window = match self.stale.is_non_empty() {
+            true => match self.host.acquire(&self.stale)? {
+                Some(drawing) => Some(drawing),
+                None => return Ok(Showing::Busy),
+            },
+            false => None,
         };
-        self.renderer.render(scene.view(), &mut target, &redraw, drawn);
-        Ok(Showing::Soon { frame: self.host.present(damage) })
+        for (plan, element) in self.plans.iter_mut().zip(&scene.elements) {
+            if let Plan::Layer { visible, damage, drawing } = plan
+                && damage.is_non_empty()
+            {
+                match self.host.acquire_layer(element, *visible, damage)? {
+                    Some(acquired) => *drawing = Some(acquired),
+                    None => return Ok(Showing::Busy),
+                }
+            }
+        }
+        let mut frame = 0;
+        if let Some(Drawing { mut target, redraw }) = window {
+            let view = View { background: Some(scene.background), elements: &scene.elements[..own] };
+            self.renderer.render(view, &mut target, &redraw, &mut shown.drawn);
+            let told = view.elements.iter().any(|e| e.news.feedback);
+            frame = self.host.show_window(&std::mem::take(&mut self.stale), told);
+        }
+        let mut tick = false;
+        for (element, plan) in scene.elements.iter().zip(self.plans.drain(..)) {
+            let way = match plan {
+                Plan::Window => {
+                    tick |= element.news.callbacks > 0 || element.news.feedback;
+                    Way { path: Path::Composed, frame }
+                }
+                Plan::Layer { visible, damage, drawing } => {
+                    if let Some(Drawing { mut target, redraw }) = drawing {
+                        let element = &moved(element, visible);
+                        let view = View { background: None, elements: std::slice::from_ref(element) };
+                        self.renderer.render(view, &mut target, &redraw, &mut shown.drawn);
+                    }
+                    tick |= element.news.feedback;
+                    Way { path: Path::Composed, frame: self.host.show_drawn(element, visible, &damage) }
+                }
+                Plan::Forward { used, export } => {
+                    Way { path: Path::Forwarded, frame: self.host.show_export(element, &used, &export) }
+                }
+                Plan::Outside { path } => Way { path, frame: 0 },
+            };
+            shown.ways.push(way);
+        }
+        self.host.finish(&scene.elements, draws, tick);
+        Ok(Showing::Soon)
     }
 
-    /// Asks the host for the next beat of its clock.
-    pub fn tick(&mut self) -> Showing {
-        self.host.tick();
-        Showing::Soon { frame: 0 }
+    /// Decides how each element gets to the host; returns how many, from the bottom, are in the window's own picture.
+    fn plan(&mut self, elements: &[Element]) -> usize {
+        let compose = self.compose || elements.len() > MOST_LAYERS;
+        let forward = |element: &Element| match &element.content {
+            Content::Buffer(used) if !compose => match self.host.can_export(element, used) {
+                Ok(Some(export)) => Plan::Forward { used: used.clone(), export },
+                Ok(None) => Plan::Outside { path: Path::Forwarded },
+                Err(why) => {
+                    tracing::trace!(element = ?element.id, "composed: {why}");
+                    Plan::Window
+                }
+            },
+            _ => Plan::Window,
+        };
+        self.plans.clear();
+        self.plans.extend(elements.iter().map(forward));
+        let own = self.plans.iter().position(|p| matches!(p, Plan::Forward { .. }));
+        let own = own.unwrap_or(elements.len());
+        for (plan, element) in self.plans.iter_mut().zip(elements).skip(own) {
+            if let Plan::Window = plan {
+                let visible = self.host.visible_part(element);
+                *plan = match visible.is_empty() {
+                    true => Plan::Outside { path: Path::Composed },
+                    false => {
+                        let damage = self.host.layer_damage(element, visible);
+                        Plan::Layer { visible, damage, drawing: None }
+                    }
+                };
+            }
+        }
+        own
     }
 
-    /// The last frame, as the host has it.
+    /// The last frame, as the host has it; `None` unless all of it was composed.
     pub fn last_frame(&mut self) -> Option<&[u32]> {
         self.host.copy_last_frame(&mut self.picture).map(|_| self.picture.as_slice())
+    }
+}
+
+impl Plan {
+    fn draws(&self) -> bool {
+        matches!(self, Plan::Layer { damage, .. } if damage.is_non_empty())
+    }
+}
+
+/// `element` as it is drawn into a picture of its `visible` part.
+fn moved(element: &Element, visible: Rect) -> Element {
+    let by = Point::new(-visible.x, -visible.y);
+    let mut opaque = element.opaque.clone();
+    opaque.translate(by.x, by.y);
+    Element {
+        id: element.id,
+        content: element.content.clone(),
+        source: element.source,
+        transform: element.transform,
+        dest: element.dest.offset(by),
+        opaque,
+        news: Default::default(),
     }
 }
 
@@ -89,14 +224,13 @@ impl Server {
                     self.presented_all(beat);
                 }
             }
+            HostEvent::ElementDone { id, callbacks } => self.element_done(id, callbacks, clock::now_ns()),
             HostEvent::Presented(at) => {
-                let flags = Kind::from_bits_truncate(at.flags) - Kind::ZeroCopy;
                 let at_host = Presented {
                     ns: at.ns,
                     refresh_ns: at.refresh_ns,
                     sequence: at.sequence,
-                    // The host shows our memory; the clients' was copied into it.
-                    flags,
+                    flags: Kind::from_bits_truncate(at.flags),
                 };
                 self.frames.told_sequence = at.sequence;
                 self.presented(at.frame, at_host);

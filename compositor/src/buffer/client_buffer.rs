@@ -7,7 +7,7 @@ use wayland_server::Resource;
 use wayland_server::protocol::wl_buffer::WlBuffer;
 use wayland_server::protocol::wl_callback::WlCallback;
 
-use super::{Access, DmaImage, Format, Layout, Path, Pool};
+use super::{Access, DmaImage, Format, Held, Kept, Layout, Path, Pool};
 use crate::client::ClientState;
 use crate::geometry::Size;
 use crate::scene::{Pixels, Unreadable};
@@ -35,6 +35,10 @@ pub struct Buffer {
     copied: AtomicU64,
     frames: AtomicU64,
     path: AtomicU8,
+    /// What the backend made of it.
+    pub(crate) kept: Kept,
+    /// What a host still reads it for.
+    pub(crate) held: Arc<Held>,
 }
 
 impl Buffer {
@@ -48,6 +52,8 @@ impl Buffer {
             copied: AtomicU64::new(0),
             frames: AtomicU64::new(0),
             path: AtomicU8::new(0),
+            kept: Kept::default(),
+            held: Arc::default(),
         })
     }
 
@@ -81,6 +87,9 @@ impl Buffer {
     /// Lets go of the protocol object, which holds this buffer: together they would never go.
     pub(crate) fn forget_resource(&self) {
         *self.resource.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        if self.held.keep_awaited() {
+            self.client().linger(&self.held);
+        }
     }
 
     /// The protocol object, while the client has not destroyed it.
@@ -196,6 +205,12 @@ impl BufferUse {
     /// The buffer in use.
     pub fn buffer(&self) -> &Arc<Buffer> {
         &self.buffer
+    }
+
+    /// Whether the client wants to know when this very use ends (`wl_surface.get_release`).
+    pub(crate) fn is_awaited(&self) -> bool {
+        let release = self.release.lock().unwrap_or_else(PoisonError::into_inner);
+        release.iter().any(Resource::is_alive)
     }
 
     /// Has `callbacks` told when this use ends.

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use shm_core::mapping::{Guarded, MapError, Mapping, ReadError, Sealed};
 use shm_core::verdict::{Kind, Verdict, examine};
 
-use super::Facts;
 use super::admit::{map_guarded, map_sealed};
+use super::{Facts, Kept};
 use crate::client::ClientState;
 
 /// How a pool's memory is read.
@@ -63,6 +63,8 @@ pub struct Pool {
     facts: Facts,
     state: Mutex<State>,
     client: Arc<ClientState>,
+    /// What the backend made of it.
+    pub(crate) kept: Kept,
 }
 
 /// What memory holds, in bytes.
@@ -117,7 +119,14 @@ impl Pool {
         facts: Facts,
         client: Arc<ClientState>,
     ) -> Arc<Self> {
-        let pool = Arc::new(Self { id, fd, facts, state: Mutex::new(State { size, access }), client });
+        let pool = Arc::new(Self {
+            id,
+            fd,
+            facts,
+            state: Mutex::new(State { size, access }),
+            client,
+            kept: Kept::default(),
+        });
         let mut pools = pool.client.pools.lock().unwrap_or_else(PoisonError::into_inner);
         pools.insert(id, Arc::downgrade(&pool));
         drop(pools);

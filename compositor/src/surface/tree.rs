@@ -70,6 +70,8 @@ pub struct Surface {
     pub viewport: Option<WpViewport>,
     /// Whether any of it could be seen in the last frame.
     pub visible: bool,
+    /// Whether a host shows its memory as it is, and tells it itself when to draw the next frame.
+    pub forwarded: bool,
     /// Whether any of it was within the output in the last frame, covered or not.
     pub on_output: bool,
     /// Whether it was told so (`wl_surface.enter`).
@@ -130,6 +132,7 @@ impl Surfaces {
             stack: vec![id],
             viewport: None,
             visible: false,
+            forwarded: false,
             on_output: false,
             told_on_output: false,
         };

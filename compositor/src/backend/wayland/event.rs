@@ -6,6 +6,7 @@ use wayland_client::protocol::{wl_keyboard, wl_pointer};
 
 use super::HostError;
 use crate::geometry::Size;
+use crate::scene::ElementId;
 
 /// Something that happened on the host's side.
 #[derive(Debug)]
@@ -14,11 +15,18 @@ pub(crate) enum HostEvent {
     Configured(Screen),
     /// It is time for the next frame.
     FrameDone,
+    /// It is time for the next frame of an element whose client's memory shows.
+    ElementDone {
+        /// The element.
+        id: ElementId,
+        /// How many of the frame callbacks that wait there are due, the oldest ones.
+        callbacks: usize,
+    },
     /// A frame turned to light.
     Presented(PresentedAt),
     /// A frame will never turn to light.
     Discarded {
-        /// Its number, from [`super::Host::present`].
+        /// Its number.
         frame: u64,
     },
     /// The user closed the window.
@@ -45,7 +53,7 @@ pub(crate) struct Screen {
 /// When, and how, a frame turned to light (`wp_presentation_feedback.presented`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PresentedAt {
-    /// Its number, from [`super::Host::present`].
+    /// Its number.
     pub frame: u64,
     /// Nanoseconds of the clock [`super::Host::clock_id`].
     pub ns: u64,

@@ -7,7 +7,9 @@
 //! Nothing here runs but when the host says something or [`Host::present`] is called.
 
 mod event;
+mod exports;
 mod input;
+mod layers;
 mod swapchain;
 #[cfg(test)]
 mod tests;
@@ -22,7 +24,7 @@ use std::path::{Path, PathBuf};
 use calloop::generic::Generic;
 use calloop::{Interest, LoopHandle, Mode, PostAction};
 use shm_core::own::OwnError;
-use smithay_client_toolkit::compositor::{CompositorState, FrameCallbackData};
+use smithay_client_toolkit::compositor::CompositorState;
 use smithay_client_toolkit::output::OutputState;
 use smithay_client_toolkit::registry::RegistryState;
 use smithay_client_toolkit::shell::WaylandSurface;
@@ -36,11 +38,15 @@ use wayland_client::{ConnectError, Connection, DispatchError, EventQueue, Proxy,
 use selkie_protocols::upstream::wp::presentation_time::client::wp_presentation::WpPresentation;
 
 pub(crate) use event::{HostEvent, Keyboard, Pointer, Screen};
+pub(crate) use layers::Export;
 pub(crate) use swapchain::Drawing;
 
 use crate::geometry::{Region, Size};
+use crate::scene::Element;
+use exports::{Shm, ShmFormats};
 use input::{Input, Seats};
-use swapchain::Swapchain;
+use layers::{Beat, Layers, damage_buffer};
+use swapchain::{Owner, Swapchain};
 use window::{Clock, FrameNumber};
 
 /// Why there is no host, or none any more.
@@ -102,6 +108,9 @@ impl From<DispatchError> for HostError {
     }
 }
 
+/// Frames that go to the host before it asks for one: many more than a client makes that waits to be asked.
+const MOST_FRAMES: u32 = 32;
+
 /// The data of objects whose events say nothing to us.
 struct Silent;
 
@@ -118,7 +127,10 @@ pub(crate) struct Host {
     /// Held because the window was made with it.
     _shell: XdgShell,
     input: Input,
+    shm: wl_shm::WlShm,
+    shm_formats: ShmFormats,
     swapchain: Swapchain,
+    layers: Layers,
     events: VecDeque<HostEvent>,
     /// The screens that the window is on.
     on: Vec<wl_output::WlOutput>,
@@ -129,8 +141,14 @@ pub(crate) struct Host {
     scale: i32,
     /// What was told last.
     screen: Screen,
-    /// Whether a frame callback is still to come.
+    /// Whether a frame callback of the window's is still to come.
     waiting: bool,
+    /// Whether something was committed that shows with the window's next commit.
+    changed: bool,
+    /// Frames handed over since the host last asked for one.
+    frames_since_beat: u32,
+    /// Whether one of them took drawing.
+    drew_since_beat: bool,
     frames: u64,
     lost: bool,
 }
@@ -152,7 +170,7 @@ impl Host {
         let missing = |interface| move |source| HostError::Missing { interface, source };
         let compositor = CompositorState::bind(&globals, &handle).map_err(missing("wl_compositor"))?;
         let shell = XdgShell::bind(&globals, &handle).map_err(missing("xdg_wm_base"))?;
-        let shm: wl_shm::WlShm = globals.bind(&handle, 1..=1, Silent).map_err(missing("wl_shm"))?;
+        let shm: wl_shm::WlShm = globals.bind(&handle, 1..=1, Shm).map_err(missing("wl_shm"))?;
         let surface = compositor.create_surface(&handle);
         let window = shell.create_window(surface, WindowDecorations::RequestServer, &handle);
         window.set_title("selkie");
@@ -165,7 +183,10 @@ impl Host {
             window,
             _shell: shell,
             input: Input::default(),
-            swapchain: Swapchain::new(shm, handle.clone()),
+            swapchain: Swapchain::new(shm.clone(), handle.clone(), Owner::Window),
+            layers: Layers::bind(&globals, &handle, compositor.wl_compositor().clone()),
+            shm,
+            shm_formats: ShmFormats::default(),
             events: VecDeque::new(),
             on: Vec::new(),
             clock_id: None,
@@ -174,6 +195,9 @@ impl Host {
             scale: 1,
             screen: Screen::default(),
             waiting: false,
+            changed: false,
+            frames_since_beat: 0,
+            drew_since_beat: false,
             frames: 0,
             lost: false,
             connection,
@@ -202,9 +226,17 @@ impl Host {
         self.clock_id
     }
 
-    /// Whether the host wants a frame and there is a buffer to draw it into.
+    /// Whether the host takes another frame.
+    ///
+    /// A frame that takes no drawing goes on as soon as it is there, so that it loses no time here. But a client that does not
+    /// wait for its callbacks must not flood the host, so only so many go on before the host asks for one.
     pub fn is_ready(&self) -> bool {
-        !self.lost && !self.waiting && self.swapchain.is_ready()
+        !self.lost && self.frames_since_beat < MOST_FRAMES
+    }
+
+    /// Whether it is time to draw: once for each frame that the host shows.
+    pub fn may_draw(&self) -> bool {
+        !self.drew_since_beat
     }
 
     /// Memory to draw the next frame into, which differs from the last one presented in `damage`; `None` if the host
@@ -217,9 +249,10 @@ impl Host {
         Ok(self.swapchain.acquire(self.screen.size, damage)?)
     }
 
-    /// Shows what was drawn into the memory last acquired; `damage` is where it differs from the last frame. Returns the frame's
-    /// number, for [`HostEvent::Presented`] (0, and nothing is shown, if none was acquired).
-    pub fn present(&mut self, damage: &Region) -> u64 {
+    /// Has the window show what was drawn into the memory last acquired; `damage` is where it differs from the last frame. Returns
+    /// the number for [`HostEvent::Presented`], 0 unless `told` asks for one.
+    pub fn show_window(&mut self, damage: &Region, told: bool) -> u64 {
+        let number = self.next_frame();
         let surface = window::surface(&self.window);
         let Some(buffer) = self.swapchain.present() else { return 0 };
         let since = surface.version();
@@ -227,31 +260,46 @@ impl Host {
         if since >= wl_surface::REQ_SET_BUFFER_SCALE_SINCE {
             surface.set_buffer_scale(self.screen.scale);
         }
-        if since >= wl_surface::REQ_DAMAGE_BUFFER_SINCE {
-            for b in damage.rectangles() {
-                surface.damage_buffer(b.x1, b.y1, b.x2 - b.x1, b.y2 - b.y1);
+        damage_buffer(surface, damage);
+        self.changed = true;
+        match &self.presentation {
+            Some(presentation) if told => {
+                presentation.feedback(surface, &self.handle, FrameNumber { number, exported: false });
+                number
             }
-        } else {
-            surface.damage(0, 0, i32::MAX, i32::MAX);
+            _ => 0,
         }
+    }
+
+    /// Ends a frame that shows `elements`: what was shown since the last one appears at once, and what was not shown any more goes.
+    /// If that is nothing, nothing is sent, unless `tick` asks for [`HostEvent::FrameDone`] all the same.
+    pub fn finish(&mut self, elements: &[Element], drew: bool, tick: bool) {
+        let gone = self.settle(elements);
+        let ask = !self.waiting && (self.changed || tick);
+        let surface = window::surface(&self.window);
+        if ask {
+            surface.frame(&self.handle, Beat::Window);
+            self.waiting = true;
+        }
+        if self.changed || ask {
+            surface.commit();
+            self.frames_since_beat += 1;
+            self.drew_since_beat |= drew;
+            self.changed = false;
+        }
+        drop(gone);
+    }
+
+    fn next_frame(&mut self) -> u64 {
         self.frames += 1;
-        if let Some(presentation) = &self.presentation {
-            presentation.feedback(surface, &self.handle, FrameNumber(self.frames));
-        }
-        self.commit();
         self.frames
     }
 
-    /// Asks for [`HostEvent::FrameDone`] without showing anything new.
-    pub fn tick(&mut self) {
-        self.commit();
-    }
-
-    fn commit(&mut self) {
-        let surface = window::surface(&self.window);
-        surface.frame(&self.handle, FrameCallbackData(surface.clone()));
-        surface.commit();
-        self.waiting = true;
+    fn swapchain_of(&mut self, owner: Owner) -> Option<&mut Swapchain> {
+        match owner {
+            Owner::Window => Some(&mut self.swapchain),
+            Owner::Layer(number) => self.layers.swapchain(number),
+        }
     }
 
     /// Whether the host tells when frames turn to light; else there is only [`HostEvent::FrameDone`].

@@ -1,4 +1,4 @@
-//! The buffers that our picture reaches the host in.
+//! The buffers that a picture of ours reaches the host in: the window's, or one layer's.
 //!
 //! They lie in one pool: a memfd of ours, sealed against shrinking, that grows as needed. Each
 //! buffer remembers what changed since it was last shown, so only that is drawn when its turn comes;
@@ -34,6 +34,7 @@ pub(crate) struct Drawing {
 pub(super) struct Swapchain {
     shm: wl_shm::WlShm,
     queue: QueueHandle<Host>,
+    owner: Owner,
     memory: Option<(OwnMemory, wl_shm_pool::WlShmPool)>,
     size: Size,
     slots: Vec<Slot>,
@@ -61,8 +62,17 @@ impl Drop for Slot {
     }
 }
 
+/// Whose picture it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// The window's: opaque.
+    Window,
+    /// The layer's of that number: translucent where nothing was drawn.
+    Layer(u64),
+}
+
 /// Which slot a `wl_buffer` is.
-pub(super) struct SlotId(u64);
+pub(super) struct SlotId(Owner, u64);
 
 impl Dispatch2<wl_buffer::WlBuffer, Host> for SlotId {
     fn event(
@@ -73,22 +83,28 @@ impl Dispatch2<wl_buffer::WlBuffer, Host> for SlotId {
         _: &Connection,
         _: &QueueHandle<Host>,
     ) {
-        if let wl_buffer::Event::Release = event {
-            host.swapchain.released(self.0);
+        if let wl_buffer::Event::Release = event
+            && let Some(swapchain) = host.swapchain_of(self.0)
+        {
+            swapchain.released(self.1);
         }
     }
 }
 
 impl Swapchain {
-    pub fn new(shm: wl_shm::WlShm, queue: QueueHandle<Host>) -> Self {
+    pub fn new(shm: wl_shm::WlShm, queue: QueueHandle<Host>, owner: Owner) -> Self {
         let (memory, drawing, shown) = (None, None, None);
-        Self { shm, queue, memory, size: Size::default(), slots: Vec::new(), last_id: 0, drawing, shown }
-    }
-
-    /// Whether there is a buffer to draw into, or may be one.
-    pub fn is_ready(&self) -> bool {
-        let current = || self.slots.iter().filter(|s| s.size == self.size);
-        current().any(|s| !s.busy) || current().count() < MOST
+        Self {
+            shm,
+            queue,
+            owner,
+            memory,
+            size: Size::default(),
+            slots: Vec::new(),
+            last_id: 0,
+            drawing,
+            shown,
+        }
     }
 
     /// A buffer of `size` to draw the next frame into, which differs from the last in `damage`.
@@ -150,8 +166,12 @@ impl Swapchain {
         let id = self.last_id;
         // All fit: the pool is below 2 GiB, or there would be none.
         let (offset, row) = (place.start as i32, stride(size) as i32);
-        let format = wl_shm::Format::Xrgb8888;
-        let buffer = pool.create_buffer(offset, size.w, size.h, row, format, &self.queue, SlotId(id));
+        let format = match self.owner {
+            Owner::Window => wl_shm::Format::Xrgb8888,
+            Owner::Layer(_) => wl_shm::Format::Argb8888,
+        };
+        let buffer =
+            pool.create_buffer(offset, size.w, size.h, row, format, &self.queue, SlotId(self.owner, id));
         let stale = Rect::of_size(size).to_region();
         self.slots.push(Slot { id, size, place, buffer, busy: false, stale });
         Ok(self.slots.len() - 1)

@@ -12,7 +12,7 @@ use wayland_client::{Connection, Proxy, QueueHandle, WEnum};
 
 use selkie_protocols::upstream::wp::presentation_time::client::{
     wp_presentation::{self, WpPresentation},
-    wp_presentation_feedback::{self, WpPresentationFeedback},
+    wp_presentation_feedback::{self, Kind, WpPresentationFeedback},
 };
 
 use super::event::{HostEvent, PresentedAt, Screen};
@@ -101,10 +101,7 @@ impl CompositorHandler for Host {
     ) {
     }
 
-    fn frame(&mut self, _: &Connection, _: &QueueHandle<Self>, _: &wl_surface::WlSurface, _: u32) {
-        self.waiting = false;
-        self.events.push_back(HostEvent::FrameDone);
-    }
+    fn frame(&mut self, _: &Connection, _: &QueueHandle<Self>, _: &wl_surface::WlSurface, _: u32) {}
 
     fn surface_enter(
         &mut self,
@@ -166,8 +163,12 @@ impl Dispatch2<WpPresentation, Host> for Clock {
     }
 }
 
-/// The data of wp_presentation_feedback: whose it is.
-pub(super) struct FrameNumber(pub u64);
+/// The data of wp_presentation_feedback: what it is about.
+pub(super) struct FrameNumber {
+    pub number: u64,
+    /// Whether it is a client's memory that shows.
+    pub exported: bool,
+}
 
 impl Dispatch2<WpPresentationFeedback, Host> for FrameNumber {
     fn event(
@@ -179,7 +180,7 @@ impl Dispatch2<WpPresentationFeedback, Host> for FrameNumber {
         _: &QueueHandle<Host>,
     ) {
         use wp_presentation_feedback::Event;
-        let frame = self.0;
+        let frame = self.number;
         host.events.push_back(match event {
             Event::Presented { tv_sec_hi, tv_sec_lo, tv_nsec, refresh, seq_hi, seq_lo, flags } => {
                 let joined = |hi: u32, lo: u32| u64::from(hi) << 32 | u64::from(lo);
@@ -190,8 +191,10 @@ impl Dispatch2<WpPresentationFeedback, Host> for FrameNumber {
                     refresh_ns: refresh,
                     sequence: joined(seq_hi, seq_lo),
                     flags: match flags {
-                        WEnum::Value(v) => v.bits(),
-                        WEnum::Unknown(v) => v,
+                        WEnum::Value(v) if self.exported => v.bits(),
+                        // The host shows our memory; the clients' was copied into it.
+                        WEnum::Value(v) => (v - Kind::ZeroCopy).bits(),
+                        WEnum::Unknown(_) => 0,
                     },
                 })
             }

@@ -1,0 +1,213 @@
+//! Clients' memory, made known to the host: one host pool per client pool, one host buffer per client buffer.
+//!
+//! What the host cannot use ends *our* connection, so only memory is passed on that no client can make unfit afterwards: it is
+//! `Sealed`, its seals are closed ([`shm_core::relay`]), and its numbers have been checked against its
+//! size. Pools and buffers are made when they are first shown and kept with the client's, so a frame costs no more
+//! than its attach. They go when the client's go.
+
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use shm_core::relay::{NotRelayable, close_seals};
+use smithay_client_toolkit::dispatch2::Dispatch2;
+use wayland_client::protocol::{wl_buffer, wl_shm, wl_shm_pool};
+use wayland_client::{Connection, QueueHandle, WEnum};
+
+use super::{Host, Silent};
+use crate::backend::placement::Misfit;
+use crate::buffer::{Access, Buffer, Held, Layout, Pool};
+use crate::client::ClientState;
+
+/// Pools of one client that the host is shown at a time: each takes the host a mapping, of which a process may have 65530.
+const MOST_POOLS: u64 = 256;
+/// Buffers of one client that the host is shown at a time.
+const MOST_BUFFERS: u64 = 4096;
+/// Pixels in a row or column; what hosts make a texture of has limits, and they do not tell them.
+const MOST_PIXELS: i32 = 8192;
+
+/// Why a buffer is not passed on to the host as it is. Each is a sentence.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Obstacle {
+    /// Policy or verdict.
+    #[error("its memory is not sealed, and could vanish under the host")]
+    Unsealed,
+    /// The memory.
+    #[error(transparent)]
+    NotRelayable(#[from] NotRelayable),
+    /// The format.
+    #[error("the host does not take {0} from wl_shm")]
+    Format(&'static str),
+    /// The numbers.
+    #[error("its rows are not aligned to 4 bytes")]
+    Unaligned,
+    /// The numbers.
+    #[error("it is larger than {MOST_PIXELS} pixels")]
+    TooLarge,
+    /// Too many at once.
+    #[error("the host is shown too much of this client already")]
+    TooMany,
+    /// The place.
+    #[error(transparent)]
+    Misfit(#[from] Misfit),
+    /// No dma-bufs, or not of this kind.
+    #[error("the host does not take this dma-buf")]
+    DmaBuf,
+}
+
+impl Obstacle {
+    /// Whether it will be there the next time.
+    fn lasts(&self) -> bool {
+        !matches!(self, Obstacle::TooMany | Obstacle::NotRelayable(NotRelayable::Locked))
+    }
+}
+
+/// The formats that the host's wl_shm takes.
+#[derive(Default)]
+pub(super) struct ShmFormats(pub Vec<u32>);
+
+/// The data of the host's wl_shm.
+pub(super) struct Shm;
+
+impl Dispatch2<wl_shm::WlShm, Host> for Shm {
+    fn event(
+        &self,
+        host: &mut Host,
+        _: &wl_shm::WlShm,
+        event: wl_shm::Event,
+        _: &Connection,
+        _: &QueueHandle<Host>,
+    ) {
+        if let wl_shm::Event::Format { format } = event {
+            host.shm_formats.0.push(match format {
+                WEnum::Value(v) => v as u32,
+                WEnum::Unknown(v) => v,
+            });
+        }
+    }
+}
+
+/// One more of what a client has at the host, as long as this lives.
+struct Counted {
+    client: Arc<ClientState>,
+    count: fn(&ClientState) -> &AtomicU64,
+}
+
+impl Counted {
+    fn take(client: &Arc<ClientState>, count: fn(&ClientState) -> &AtomicU64, most: u64) -> Option<Self> {
+        let counted = Self { client: client.clone(), count };
+        (count(client).fetch_add(1, Ordering::Relaxed) < most).then_some(counted)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        (self.count)(&self.client).fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A client's pool at the host.
+struct HostPool {
+    proxy: wl_shm_pool::WlShmPool,
+    /// Its size there, in bytes.
+    size: Mutex<u64>,
+    _counted: Counted,
+}
+
+impl Drop for HostPool {
+    fn drop(&mut self) {
+        self.proxy.destroy();
+    }
+}
+
+/// A client's buffer at the host.
+struct HostBuffer {
+    proxy: wl_buffer::WlBuffer,
+    _counted: Counted,
+}
+
+impl Drop for HostBuffer {
+    fn drop(&mut self) {
+        self.proxy.destroy();
+    }
+}
+
+/// The data of a host's wl_buffer that is a client's: what ends when the host releases it.
+pub(super) struct Exported(Arc<Held>);
+
+impl Dispatch2<wl_buffer::WlBuffer, Host> for Exported {
+    fn event(
+        &self,
+        _: &mut Host,
+        _: &wl_buffer::WlBuffer,
+        event: wl_buffer::Event,
+        _: &Connection,
+        _: &QueueHandle<Host>,
+    ) {
+        if let wl_buffer::Event::Release = event {
+            self.0.end();
+        }
+    }
+}
+
+impl Host {
+    /// The host's wl_buffer of a client's buffer.
+    ///
+    /// # Errors
+    ///
+    /// [`Obstacle`] if it cannot be passed on.
+    pub(super) fn export(&self, buffer: &Buffer) -> Result<wl_buffer::WlBuffer, Obstacle> {
+        let (Some(pool), Some(layout)) = (buffer.pool(), buffer.layout()) else {
+            return Err(Obstacle::DmaBuf);
+        };
+        let make = || -> Result<HostBuffer, Obstacle> {
+            let Layout { offset, stride, size, format } = *layout;
+            if !self.shm_formats.0.contains(&format.to_wire()) {
+                return Err(Obstacle::Format(format.name()));
+            }
+            if offset % 4 != 0 || stride % 4 != 0 {
+                return Err(Obstacle::Unaligned);
+            }
+            if size.w.max(size.h) > MOST_PIXELS {
+                return Err(Obstacle::TooLarge);
+            }
+            let counted = Counted::take(pool.client(), |c| &c.counts.host_buffers, MOST_BUFFERS);
+            let counted = counted.ok_or(Obstacle::TooMany)?;
+            let host_pool = self.export_pool(pool)?;
+            // A pool has less than 2 GiB, so all numbers fit.
+            let (offset, stride) = (offset as i32, stride as i32);
+            let format = wl_shm::Format::try_from(format.to_wire());
+            let format = format.map_err(|()| Obstacle::Format("this format"))?;
+            let held = Exported(buffer.held.clone());
+            let proxy =
+                host_pool.proxy.create_buffer(offset, size.w, size.h, stride, format, &self.handle, held);
+            Ok(HostBuffer { proxy, _counted: counted })
+        };
+        Ok(buffer.kept.get_or_make(make, Obstacle::lasts)?.proxy.clone())
+    }
+
+    /// The host's pool of a client's pool, no smaller than that is now.
+    fn export_pool(&self, pool: &Pool) -> Result<Arc<HostPool>, Obstacle> {
+        if !matches!(pool.access(), Access::Sealed(_)) {
+            return Err(Obstacle::Unsealed);
+        }
+        let make = || -> Result<HostPool, Obstacle> {
+            close_seals(pool.fd())?;
+            let counted = Counted::take(pool.client(), |c| &c.counts.host_pools, MOST_POOLS);
+            let counted = counted.ok_or(Obstacle::TooMany)?;
+            let size = pool.size();
+            let bytes = i32::try_from(size).map_err(|_| Obstacle::TooLarge)?;
+            let proxy = self.shm.create_pool(pool.fd().as_fd(), bytes, &self.handle, Silent);
+            Ok(HostPool { proxy, size: Mutex::new(size), _counted: counted })
+        };
+        let host_pool = pool.kept.get_or_make(make, Obstacle::lasts)?;
+        let mut size = host_pool.size.lock().unwrap_or_else(PoisonError::into_inner);
+        // A client's pool grows only after its memory was found to be as large.
+        if let Some(bytes) = i32::try_from(pool.size()).ok().filter(|_| pool.size() > *size) {
+            host_pool.proxy.resize(bytes);
+            *size = pool.size();
+        }
+        drop(size);
+        Ok(host_pool)
+    }
+}

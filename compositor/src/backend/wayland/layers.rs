@@ -1,0 +1,494 @@
+//! Surfaces of the host on top of our window's own: one for each element that has a place of its own there.
+//!
+//! All are synchronised subsurfaces, so what is committed to them shows with the window's next commit and not before: a frame of
+//! several surfaces arrives whole. They take no input; that is the window's.
+//!
+//! A layer shows a client's memory as it is, or a picture of ours that lies above such memory.
+//!
+//! See wl_subsurface in wayland.xml, and viewporter.xml.
+
+use std::collections::VecDeque;
+use std::collections::hash_map::{Entry, HashMap};
+use std::sync::Arc;
+
+use smithay_client_toolkit::dispatch2::Dispatch2;
+use smithay_client_toolkit::shell::WaylandSurface;
+use wayland_client::globals::GlobalList;
+use wayland_client::protocol::{
+    wl_buffer, wl_callback, wl_compositor, wl_output, wl_region, wl_subcompositor, wl_subsurface, wl_surface,
+};
+use wayland_client::{Connection, Proxy, QueueHandle};
+
+use selkie_protocols::upstream::wp::viewporter::client::{
+    wp_viewport::WpViewport, wp_viewporter::WpViewporter,
+};
+
+use super::exports::Obstacle;
+use super::swapchain::{Drawing, Owner, Swapchain};
+use super::window::FrameNumber;
+use super::{Host, HostError, HostEvent, Silent};
+use crate::backend::placement::{self, Place};
+use crate::buffer::BufferUse;
+use crate::geometry::{Point, Rect, RectF, Region, Size, Transform, clamp};
+use crate::scene::{Element, ElementId};
+use crate::surface::{Damage, rects};
+
+/// What it takes to have layers.
+pub(super) struct Layers {
+    compositor: wl_compositor::WlCompositor,
+    /// And where layers take input: nowhere. `None` if there can be no layers.
+    subcompositor: Option<(wl_subcompositor::WlSubcompositor, wl_region::WlRegion)>,
+    viewporter: Option<WpViewporter>,
+    all: HashMap<ElementId, Layer>,
+    /// Their elements, bottom first, as the host has them.
+    order: Vec<ElementId>,
+    last: u64,
+}
+
+/// One surface on top of the window's.
+pub(super) struct Layer {
+    number: u64,
+    id: ElementId,
+    surface: wl_surface::WlSurface,
+    subsurface: wl_subsurface::WlSubsurface,
+    viewport: Option<WpViewport>,
+    place: Option<Place>,
+    opaque: Region,
+    shows: Shows,
+    /// The client's frame callbacks that the host was asked for: with which commit, and how many.
+    asked: VecDeque<(u64, usize)>,
+    /// Whether a frame callback of our own is still to come.
+    waiting: bool,
+    swapchain: Option<Swapchain>,
+    /// Whether the element is in the frame that is being made.
+    stays: bool,
+}
+
+/// What a layer shows at the host.
+enum Shows {
+    Nothing,
+    /// A client's memory.
+    Export(Arc<BufferUse>),
+    /// A picture of ours.
+    Drawn(Picture),
+}
+
+/// What a picture of an element depends on, besides its content.
+#[derive(Clone, Copy, PartialEq)]
+struct Picture {
+    source: RectF,
+    transform: Transform,
+    size: Size,
+    /// The part of the element that it shows.
+    part: Rect,
+}
+
+impl Picture {
+    fn of(element: &Element, visible: Rect) -> Self {
+        let Element { source, transform, dest, .. } = *element;
+        let part = Rect::at(visible.origin().relative_to(dest.origin()), visible.size());
+        Self { source, transform, size: dest.size(), part }
+    }
+}
+
+/// How the host can show a client's memory as it is.
+pub(crate) struct Export {
+    place: Place,
+    buffer: wl_buffer::WlBuffer,
+}
+
+/// The data of frame callbacks: what is to go on.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Beat {
+    /// Our own picture.
+    Window,
+    /// A picture of ours of an element.
+    Layer { id: ElementId, layer: u64 },
+    /// The client of an element whose memory shows.
+    Export { id: ElementId, layer: u64, commit: u64 },
+}
+
+impl Dispatch2<wl_callback::WlCallback, Host> for Beat {
+    fn event(
+        &self,
+        host: &mut Host,
+        _: &wl_callback::WlCallback,
+        _: wl_callback::Event,
+        _: &Connection,
+        _: &QueueHandle<Host>,
+    ) {
+        host.beat(*self);
+    }
+}
+
+impl Host {
+    /// The host is ready for another frame of what `beat` says.
+    fn beat(&mut self, beat: Beat) {
+        self.frames_since_beat = 0;
+        self.drew_since_beat = false;
+        match beat {
+            Beat::Window => {
+                self.waiting = false;
+                self.events.push_back(HostEvent::FrameDone);
+            }
+            Beat::Layer { id, layer } => {
+                if let Some(layer) = self.layers.get(id, layer) {
+                    layer.waiting = false;
+                }
+                self.events.push_back(HostEvent::FrameDone);
+            }
+            Beat::Export { id, layer, commit } => {
+                let Some(layer) = self.layers.get(id, layer) else { return };
+                let mut callbacks = 0;
+                while let Some((_, count)) = layer.asked.front().filter(|(number, _)| *number <= commit) {
+                    callbacks += count;
+                    layer.asked.pop_front();
+                }
+                if callbacks > 0 {
+                    self.events.push_back(HostEvent::ElementDone { id, callbacks });
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Layer {
+    fn drop(&mut self) {
+        // In the order that the protocols want.
+        if let Some(viewport) = &self.viewport {
+            viewport.destroy();
+        }
+        self.subsurface.destroy();
+        self.surface.destroy();
+    }
+}
+
+impl Layers {
+    pub fn bind(
+        globals: &GlobalList,
+        handle: &QueueHandle<Host>,
+        compositor: wl_compositor::WlCompositor,
+    ) -> Self {
+        // Before version 3 nothing says the buffer's scale.
+        let able = compositor.version() >= wl_surface::REQ_SET_BUFFER_SCALE_SINCE;
+        let subcompositor = able.then(|| globals.bind(handle, 1..=1, Silent).ok()).flatten();
+        Self {
+            subcompositor: subcompositor.map(|s| (s, compositor.create_region(handle, Silent))),
+            viewporter: globals.bind(handle, 1..=1, Silent).ok(),
+            compositor,
+            all: HashMap::new(),
+            order: Vec::new(),
+            last: 0,
+        }
+    }
+
+    /// The layer of that element, if it still is the one of that number.
+    fn get(&mut self, id: ElementId, number: u64) -> Option<&mut Layer> {
+        self.all.get_mut(&id).filter(|l| l.number == number)
+    }
+
+    /// The pictures of the layer of that number.
+    pub fn swapchain(&mut self, number: u64) -> Option<&mut Swapchain> {
+        self.all.values_mut().find(|l| l.number == number)?.swapchain.as_mut()
+    }
+}
+
+impl Layer {
+    /// Gives it its place; returns whether its content shows differently now.
+    fn set_place(&mut self, place: Place) -> bool {
+        let before = self.place.replace(place);
+        if before.is_none_or(|b| b.at != place.at) {
+            self.subsurface.set_position(place.at.x, place.at.y);
+        }
+        let look = |p: &Place| (p.transform, p.scale, p.source, p.destination);
+        if before.as_ref().map(look) == Some(look(&place)) {
+            return false;
+        }
+        self.surface.set_buffer_transform(to_wire(place.transform));
+        self.surface.set_buffer_scale(place.scale);
+        if let Some(viewport) = &self.viewport {
+            // -1 is none.
+            let RectF { x, y, w, h } = place.source.unwrap_or(RectF { x: -1.0, y: -1.0, w: -1.0, h: -1.0 });
+            viewport.set_source(x, y, w, h);
+            let Size { w, h } = place.destination.unwrap_or(Size::new(-1, -1));
+            viewport.set_destination(w, h);
+        }
+        true
+    }
+
+    /// Tells where nothing below can be seen, in the host's units; returns whether that is news.
+    fn set_opaque(&mut self, opaque: Region, make: impl FnOnce() -> wl_region::WlRegion) -> bool {
+        if self.opaque == opaque {
+            return false;
+        }
+        let region = make();
+        rects(&opaque).for_each(|r| region.add(r.x, r.y, r.w, r.h));
+        self.surface.set_opaque_region(Some(&region));
+        region.destroy();
+        self.opaque = opaque;
+        true
+    }
+}
+
+impl Host {
+    /// Whether elements can have a place of their own.
+    pub fn has_layers(&self) -> bool {
+        self.layers.subcompositor.is_some()
+    }
+
+    /// How the host can show `element`, a client's buffer, as it is; `None` if none of it shows.
+    ///
+    /// # Errors
+    ///
+    /// [`Obstacle`] if it cannot.
+    pub fn can_export(&self, element: &Element, used: &BufferUse) -> Result<Option<Export>, Obstacle> {
+        let (buffer, viewporter) = (used.buffer(), self.layers.viewporter.is_some());
+        let place =
+            placement::place(element, buffer.size(), self.screen.size, self.screen.scale, viewporter)?;
+        let Some(place) = place else { return Ok(None) };
+        Ok(Some(Export { place, buffer: self.export(buffer)? }))
+    }
+
+    /// The part of `element` that shows, in pixels, on whole units of the host.
+    pub fn visible_part(&self, element: &Element) -> Rect {
+        let visible = element.dest.intersect(Rect::of_size(self.screen.size));
+        if visible.is_empty() {
+            return visible;
+        }
+        let unit = self.screen.scale;
+        // The window is of whole units too, so what is rounded outwards stays within it.
+        let (left, top) = (visible.x - visible.x % unit, visible.y - visible.y % unit);
+        let up = |v: i32| (v + unit - 1) / unit * unit;
+        Rect::new(left, top, up(visible.right()) - left, up(visible.bottom()) - top)
+    }
+
+    /// What has to be drawn of `visible`, the part of `element` that shows, before the host shows it right; from the top left
+    /// corner of `visible`.
+    pub fn layer_damage(&self, element: &Element, visible: Rect) -> Region {
+        let layer = self.layers.all.get(&element.id);
+        if let Some(Shows::Drawn(drawn)) = layer.map(|l| &l.shows)
+            && *drawn == Picture::of(element, visible)
+        {
+            let mut damage = element.damage(self.screen.scale).intersect(&visible.to_region());
+            damage.translate(-visible.x, -visible.y);
+            return damage;
+        }
+        Rect::of_size(visible.size()).to_region()
+    }
+
+    /// Memory to draw `visible` of `element` into, of which `damage` has changed; `None` if the host still reads all
+    /// there is. Nothing shows before [`Host::show_drawn`].
+    ///
+    /// # Errors
+    ///
+    /// [`HostError::Memory`].
+    pub fn acquire_layer(
+        &mut self,
+        element: &Element,
+        visible: Rect,
+        damage: &Region,
+    ) -> Result<Option<Drawing>, HostError> {
+        let (shm, handle) = (self.shm.clone(), self.handle.clone());
+        let Some(layer) = self.layer(element.id) else { return Ok(None) };
+        let owner = Owner::Layer(layer.number);
+        let swapchain = layer.swapchain.get_or_insert_with(|| Swapchain::new(shm, handle, owner));
+        Ok(swapchain.acquire(visible.size(), damage)?)
+    }
+
+    /// Has the layer of `element` show what was drawn of it, which differs from its last picture in `drawn`. Returns the number
+    /// for [`HostEvent::Presented`](super::HostEvent::Presented), 0 if nobody asked.
+    pub fn show_drawn(&mut self, element: &Element, visible: Rect, drawn: &Region) -> u64 {
+        let unit = self.screen.scale;
+        let number = self.next_frame();
+        let (presentation, handle) = (self.presentation.clone(), self.handle.clone());
+        let Some(layer) = self.layer(element.id) else { return 0 };
+        layer.stays = true;
+        let before = layer.place.map(|p| p.at);
+        let at = Point::new(visible.x / unit, visible.y / unit);
+        let (transform, source, destination) = (Transform::Normal, None, None);
+        let mut changed = layer.set_place(Place { at, transform, scale: unit, source, destination, visible });
+        let moved = before != Some(at);
+        if drawn.is_non_empty()
+            && let Some(buffer) = layer.swapchain.as_mut().and_then(Swapchain::present)
+        {
+            layer.surface.attach(Some(buffer), 0, 0);
+            damage_buffer(&layer.surface, drawn);
+            changed = true;
+        }
+        layer.shows = Shows::Drawn(Picture::of(element, visible));
+        // The client is told by a beat of ours now.
+        layer.asked.clear();
+        let wanted = element.news.callbacks > 0 || drawn.is_non_empty();
+        if wanted && !std::mem::replace(&mut layer.waiting, true) {
+            layer.surface.frame(&handle, Beat::Layer { id: element.id, layer: layer.number });
+            changed = true;
+        }
+        let mut told = 0;
+        if let Some(presentation) = presentation.filter(|_| element.news.feedback && drawn.is_non_empty()) {
+            presentation.feedback(&layer.surface, &handle, FrameNumber { number, exported: false });
+            told = number;
+        }
+        if changed {
+            layer.surface.commit();
+        }
+        self.changed |= changed || moved;
+        told
+    }
+
+    /// Has the layer of `element` show a client's memory itself. Returns the number for
+    /// [`HostEvent::Presented`](super::HostEvent::Presented), 0 if nobody asked.
+    pub fn show_export(&mut self, element: &Element, used: &Arc<BufferUse>, export: &Export) -> u64 {
+        let Export { place, buffer } = export;
+        let unit = self.screen.scale;
+        let number = self.next_frame();
+        let (presentation, handle) = (self.presentation.clone(), self.handle.clone());
+        let compositor = self.layers.compositor.clone();
+        let Some(layer) = self.layer(element.id) else { return 0 };
+        layer.stays = true;
+        let before = layer.place.map(|p| p.at);
+        let reshaped = layer.set_place(*place);
+        let opaque = opaque_part(element, place.visible, unit);
+        let mut changed = layer.set_opaque(opaque, || compositor.create_region(&handle, Silent)) || reshaped;
+        let (same, exported) = match &layer.shows {
+            Shows::Export(shown) => (Arc::ptr_eq(shown, used), true),
+            Shows::Nothing | Shows::Drawn(_) => (false, false),
+        };
+        let news = &element.news;
+        if !same || reshaped || news.damage.is_non_empty() {
+            layer.surface.attach(Some(buffer), 0, 0);
+            used.buffer().held.add(used);
+            if reshaped || !exported {
+                layer.surface.damage(0, 0, i32::MAX, i32::MAX);
+            } else {
+                // The client's units are the host's; what is cut off on the left and at the top does not count there.
+                let cut = place.visible.origin().relative_to(element.dest.origin());
+                for r in rects(&news.damage) {
+                    let (x, y) = (r.x.saturating_sub(cut.x / unit), r.y.saturating_sub(cut.y / unit));
+                    layer.surface.damage(x, y, r.w, r.h);
+                }
+            }
+            layer.shows = Shows::Export(used.clone());
+            changed = true;
+        }
+        let asked = layer.asked.iter().map(|(_, count)| count).sum::<usize>();
+        if news.callbacks > asked {
+            layer.asked.push_back((number, news.callbacks - asked));
+            let beat = Beat::Export { id: element.id, layer: layer.number, commit: number };
+            layer.surface.frame(&handle, beat);
+            changed = true;
+        }
+        let mut told = 0;
+        if let Some(presentation) = presentation.filter(|_| news.feedback) {
+            presentation.feedback(&layer.surface, &handle, FrameNumber { number, exported: true });
+            told = number;
+            changed = true;
+        }
+        if changed {
+            layer.surface.commit();
+        }
+        self.changed |= changed || before != Some(place.at);
+        told
+    }
+
+    /// Takes off the layers that were not shown since the last call, and puts the others into the order of `elements`. What is
+    /// returned disappears with the window's next commit, and is to be dropped after it.
+    pub(super) fn settle(&mut self, elements: &[Element]) -> Vec<Layer> {
+        let layers = &mut self.layers;
+        let gone: Vec<Layer> =
+            layers.all.extract_if(|_, l| !std::mem::take(&mut l.stays)).map(|(_, l)| l).collect();
+        for layer in gone.iter().filter(|l| !matches!(l.shows, Shows::Nothing)) {
+            layer.surface.attach(None, 0, 0);
+            layer.surface.commit();
+            self.changed = true;
+        }
+        if !gone.is_empty() {
+            layers.order.retain(|id| layers.all.contains_key(id));
+        }
+        let wanted = || elements.iter().filter_map(|e| layers.all.get(&e.id));
+        if !wanted().map(|l| l.id).eq(layers.order.iter().copied()) {
+            let mut below = self.window.wl_surface();
+            for layer in wanted() {
+                layer.subsurface.place_above(below);
+                below = &layer.surface;
+            }
+            layers.order = wanted().map(|l| l.id).collect();
+            self.changed = true;
+        }
+        gone
+    }
+
+    /// The layer of an element, made if there is none; `None` if the host can have none.
+    fn layer(&mut self, id: ElementId) -> Option<&mut Layer> {
+        let layers = &mut self.layers;
+        let (subcompositor, nowhere) = layers.subcompositor.as_ref()?;
+        let vacant = match layers.all.entry(id) {
+            Entry::Occupied(found) => return Some(found.into_mut()),
+            Entry::Vacant(vacant) => vacant,
+        };
+        let surface = layers.compositor.create_surface(&self.handle, Silent);
+        let subsurface =
+            subcompositor.get_subsurface(&surface, self.window.wl_surface(), &self.handle, Silent);
+        surface.set_input_region(Some(nowhere));
+        let viewporter = layers.viewporter.as_ref();
+        let viewport = viewporter.map(|v| v.get_viewport(&surface, &self.handle, Silent));
+        layers.last += 1;
+        // The host puts it on top.
+        layers.order.push(id);
+        let layer = Layer {
+            number: layers.last,
+            id,
+            surface,
+            subsurface,
+            viewport,
+            place: None,
+            opaque: Region::default(),
+            shows: Shows::Nothing,
+            asked: VecDeque::new(),
+            waiting: false,
+            swapchain: None,
+            stays: false,
+        };
+        Some(vacant.insert(layer))
+    }
+}
+
+/// Where nothing below `element` can be seen, in the units of its layer, of which `visible` shows.
+fn opaque_part(element: &Element, visible: Rect, unit: i32) -> Region {
+    // The host knows that by itself of a format without alpha.
+    if element.content.format().is_opaque() || !element.opaque.is_non_empty() {
+        return Region::default();
+    }
+    let mut opaque = Damage::default();
+    for r in rects(&element.opaque) {
+        let r = r.intersect(visible).offset(Point::new(-visible.x, -visible.y));
+        // Whole units only: a part of one is not opaque.
+        let up = |v: i32| clamp((i64::from(v) + i64::from(unit) - 1) / i64::from(unit));
+        let (left, top) = (up(r.x), up(r.y));
+        opaque.add(Rect::new(left, top, r.right() / unit - left, r.bottom() / unit - top));
+    }
+    opaque.region().clone()
+}
+
+/// Tells what has changed, in pixels of the buffer where the host knows those.
+pub(super) fn damage_buffer(surface: &wl_surface::WlSurface, damage: &Region) {
+    if surface.version() < wl_surface::REQ_DAMAGE_BUFFER_SINCE {
+        surface.damage(0, 0, i32::MAX, i32::MAX);
+        return;
+    }
+    for r in rects(damage) {
+        surface.damage_buffer(r.x, r.y, r.w, r.h);
+    }
+}
+
+fn to_wire(transform: Transform) -> wl_output::Transform {
+    match transform {
+        Transform::Normal => wl_output::Transform::Normal,
+        Transform::Rotated90 => wl_output::Transform::_90,
+        Transform::Rotated180 => wl_output::Transform::_180,
+        Transform::Rotated270 => wl_output::Transform::_270,
+        Transform::Flipped => wl_output::Transform::Flipped,
+        Transform::Flipped90 => wl_output::Transform::Flipped90,
+        Transform::Flipped180 => wl_output::Transform::Flipped180,
+        Transform::Flipped270 => wl_output::Transform::Flipped270,
+    }
+}
