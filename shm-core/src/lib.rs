@@ -12,6 +12,8 @@
 //! | copy it out | [`pread`], or [`mapping::Mapping::copy_to`] |
 //! | copy pictures | [`blit`] |
 //! | make some of our own | [`memfd`], [`own`] |
+//! | use a dma-buf | [`dmabuf`] |
+//! | make a dma-buf | [`udmabuf`] (of a memfd), [`dma_heap`] |
 //! | pass it on | [`fdpass`]; a stranger's: [`relay`] |
 //! | be rid of it | [`closer`] |
 //!
@@ -32,6 +34,8 @@ compile_error!("shm-core is about Linux shared memory, and reckons with 64-bit a
 
 pub mod blit;
 pub mod closer;
+pub mod dma_heap;
+pub mod dmabuf;
 pub mod fdpass;
 pub mod frozen;
 pub mod guard;
@@ -44,4 +48,5 @@ pub mod pread;
 pub mod process;
 pub mod relay;
 pub mod seals;
+pub mod udmabuf;
 pub mod verdict;

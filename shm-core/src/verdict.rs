@@ -167,6 +167,19 @@ pub fn adopt(fd: BorrowedFd<'_>, claimed: u64) -> Examined {
     }
 }
 
+/// Who made the dma-buf `fd`; what else it is, if it is none. Never waits for another process.
+pub(crate) fn exporter(fd: BorrowedFd<'_>) -> Result<String, Kind> {
+    let seals = Seals::of(fd).ok();
+    let flags = rustix::fs::fcntl_getfl(fd).unwrap_or(OFlags::PATH);
+    if seals.is_none()
+        && !flags.contains(OFlags::PATH)
+        && let Place::DmaBuf { exporter } = place::of(fd, false)
+    {
+        return Ok(exporter);
+    }
+    Err(examine(fd, 0).kind)
+}
+
 /// What was found out about a file.
 struct Found {
     kind: Kind,
@@ -200,7 +213,7 @@ fn what_is(fd: BorrowedFd<'_>, seals: Option<Seals>) -> Found {
         Place::Remote { file_system } => return refused(Kind::Remote, Unusable::Remote { file_system }),
         Place::Pipe => return refused(Kind::Pipe, Unusable::Pipe),
         Place::Socket => return refused(Kind::Socket, Unusable::Socket),
-        Place::DmaBuf => return refused(Kind::DmaBuf, Unusable::DmaBuf),
+        Place::DmaBuf { .. } => return refused(Kind::DmaBuf, Unusable::DmaBuf),
         Place::Other => return refused(Kind::Other, Unusable::NoMemory),
     };
     let Ok(stat) = rustix::fs::fstat(fd) else { return refused(Kind::Other, Unusable::NoMemory) };

@@ -53,8 +53,8 @@ pub(super) enum Place {
     Pipe,
     /// A socket.
     Socket,
-    /// A dma-buf.
-    DmaBuf,
+    /// A dma-buf, of this exporter.
+    DmaBuf { exporter: String },
     /// Something of the kernel's own: an eventfd, a namespace, ...
     Other,
 }
@@ -107,7 +107,10 @@ fn place(fd: BorrowedFd<'_>, shared_memory: bool) -> io::Result<Place> {
             _ => Place::Remote { file_system: Some(file_system) },
         });
     }
-    Ok(if info.dma_buf { Place::DmaBuf } else { Place::Remote { file_system: None } })
+    Ok(match info.exporter {
+        Some(exporter) => Place::DmaBuf { exporter },
+        None => Place::Remote { file_system: None },
+    })
 }
 
 /// Where the kernel says that a file is, or what it calls a file that has no path.
@@ -121,8 +124,8 @@ fn link(fd: BorrowedFd<'_>) -> io::Result<String> {
 struct FdInfo {
     /// The id of the mount through which it was opened.
     mount: u64,
-    /// It has a line that only the dma-buf driver writes.
-    dma_buf: bool,
+    /// Who made it: a line that only dma-bufs have. It comes before the name that a client may give to a dma-buf.
+    exporter: Option<String>,
 }
 
 impl FdInfo {
@@ -135,7 +138,7 @@ impl FdInfo {
     fn parse(text: &str) -> Option<FdInfo> {
         let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key));
         let mount = value("mnt_id:")?.trim().parse().ok()?;
-        Some(FdInfo { mount, dma_buf: value("exp_name:").is_some() })
+        Some(FdInfo { mount, exporter: value("exp_name:").map(|name| name.trim().to_owned()) })
     }
 }
 
@@ -234,10 +237,11 @@ mod tests {
     #[test]
     fn reads_fdinfo() {
         let plain = "pos:\t0\nflags:\t0100002\nmnt_id:\t21\nino:\t5\n";
-        assert_eq!(FdInfo::parse(plain), Some(FdInfo { mount: 21, dma_buf: false }));
-        let dma_buf =
-            "pos:\t0\nflags:\t02\nmnt_id:\t14\nino:\t5\nsize:\t4096\ncount:\t1\nexp_name:\tudmabuf\n";
-        assert_eq!(FdInfo::parse(dma_buf), Some(FdInfo { mount: 14, dma_buf: true }));
+        assert_eq!(FdInfo::parse(plain), Some(FdInfo { mount: 21, exporter: None }));
+        let dma_buf = "pos:\t0\nflags:\t02\nmnt_id:\t14\nino:\t5\nsize:\t4096\ncount:\t1\nexp_name:\tudmabuf\n\
+                       name:\tx\nexp_name:\ty\n";
+        let exporter = Some("udmabuf".to_owned());
+        assert_eq!(FdInfo::parse(dma_buf), Some(FdInfo { mount: 14, exporter }));
         assert_eq!(FdInfo::parse("pos:\t0\n"), None);
         assert_eq!(FdInfo::parse("mnt_id:\t-1\n"), None);
     }

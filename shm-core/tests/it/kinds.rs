@@ -157,28 +157,9 @@ fn a_file_on_a_disk() {
 }
 
 #[test]
-fn a_dma_buf() {
-    let device = match File::options().read(true).write(true).open("/dev/udmabuf") {
-        Ok(device) => device,
-        Err(error) => return skip("a dma-buf", format_args!("/dev/udmabuf: {error}")),
-    };
-    /// `struct udmabuf_create` of `linux/udmabuf.h`.
-    #[repr(C)]
-    struct Create {
-        memfd: u32,
-        flags: u32,
-        offset: u64,
-        size: u64,
-    }
-    let fd = memory(page(), S::SHRINK);
-    let memfd = fd.as_raw_fd().cast_unsigned();
-    let create = Create { memfd, flags: 1, offset: 0, size: page() as u64 };
-    // SAFETY: the argument is what UDMABUF_CREATE takes; the result is an fd of ours.
-    let buffer = unsafe {
-        let number = libc::ioctl(device.as_raw_fd(), 0x4018_7542, &raw const create);
-        assert!(number >= 0, "{}", std::io::Error::last_os_error());
-        <OwnedFd as std::os::fd::FromRawFd>::from_raw_fd(number)
-    };
+fn a_dmabuf() {
+    let Some(device) = crate::dmabuf::udmabuf("a dma-buf") else { return };
+    let buffer = device.create(&memory(page(), S::SHRINK), 0, page() as u64).unwrap();
     let why = || unusable(Unusable::DmaBuf);
     row(&buffer, Kind::DmaBuf, None, Some(Errno::INVAL), why(), why());
 }

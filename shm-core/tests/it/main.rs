@@ -3,6 +3,7 @@
 #![cfg(not(miri))] // system calls throughout
 
 mod copies;
+mod dmabuf;
 mod faults;
 mod fuse;
 mod hugetlb;
