@@ -172,9 +172,11 @@ fn distance(a: u32, b: u32) -> u8 {
     (1..4).map(|i| a[i].abs_diff(b[i])).max().unwrap_or(0)
 }
 
-/// Where pictures of failures go: `target/pictures/`.
+/// Where pictures of failures go: `target/pictures/`, or `SELKIE_PICTURES` where nothing that is
+/// written there would stay (in a guest).
 pub fn pictures() -> PathBuf {
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("pictures");
+    let usual = || Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("pictures");
+    let dir = std::env::var_os("SELKIE_PICTURES").map_or_else(usual, PathBuf::from);
     fs::create_dir_all(&dir).unwrap();
     dir
 }

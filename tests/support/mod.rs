@@ -49,13 +49,36 @@ macro_rules! require_programs {
 }
 pub(crate) use require_programs;
 
+/// Ends the test as skipped, with the reason printed, unless there are these device files. Where
+/// `SELKIE_REQUIRE_DMABUF` is set (in the guest of `make test-vm`, which has them) that is a failure.
+macro_rules! require_devices {
+    ($($path:expr),+ $(,)?) => {
+        $(if !std::path::Path::new($path).exists() {
+            return crate::support::skip_dmabuf(&format!("there is no {}", $path));
+        })+
+    };
+}
+pub(crate) use require_devices;
+
+/// Says why a test that needs dma-bufs is skipped; panics instead where there must be dma-bufs.
+///
+/// # Panics
+/// With `SELKIE_REQUIRE_DMABUF` set to anything but `0` or nothing.
+pub fn skip_dmabuf(why: &str) {
+    assert!(!set("SELKIE_REQUIRE_DMABUF"), "would be skipped, and SELKIE_REQUIRE_DMABUF is set: {why}");
+    eprintln!("SKIPPED: {why}");
+}
+
+fn set(variable: &str) -> bool {
+    std::env::var(variable).is_ok_and(|value| !value.is_empty() && value != "0")
+}
+
 /// Says why a test is skipped; panics instead where every test must run.
 ///
 /// # Panics
 /// With `SELKIE_REQUIRE_HOSTS` set to anything but `0` or nothing.
 pub fn skip(why: &str) {
-    let strict = std::env::var("SELKIE_REQUIRE_HOSTS").is_ok_and(|value| !value.is_empty() && value != "0");
-    assert!(!strict, "would be skipped, and SELKIE_REQUIRE_HOSTS is set: {why}");
+    assert!(!set("SELKIE_REQUIRE_HOSTS"), "would be skipped, and SELKIE_REQUIRE_HOSTS is set: {why}");
     eprintln!("SKIPPED: {why}");
 }
 

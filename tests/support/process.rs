@@ -16,8 +16,12 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 
 /// How long anything may take before a test gives up on it. Generous: a loaded machine with two
-/// cores starts a compositor in seconds. Nothing is timed by it.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+/// cores starts a compositor in seconds. Nothing is timed by it. A machine that is slower by nature
+/// sets `SELKIE_PATIENCE` to how many times as long it needs.
+pub fn patience() -> Duration {
+    let times = std::env::var("SELKIE_PATIENCE").map_or(1, |text| text.parse().unwrap());
+    Duration::from_secs(30) * times
+}
 
 /// Where a program is on `PATH`, if it is installed.
 pub fn program(name: &str) -> Option<PathBuf> {
@@ -36,7 +40,7 @@ fn program_or_path(name: &str) -> Option<PathBuf> {
 /// # Panics
 /// When the deadline passes first, with `what` and whatever `probe` last complained of.
 pub fn eventually<T>(what: &str, mut probe: impl FnMut() -> Result<T, String>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + patience();
     loop {
         match probe() {
             Ok(answer) => return answer,
@@ -160,7 +164,7 @@ impl Process {
                 }
             }
         });
-        match found.recv_timeout(PATIENCE) {
+        match found.recv_timeout(patience()) {
             Ok(rest) => rest,
             Err(mpsc::RecvTimeoutError::Timeout) => panic!("{} did not say {prefix:?}", self.name),
             Err(mpsc::RecvTimeoutError::Disconnected) => {

@@ -24,7 +24,7 @@ use wayland_client::protocol::{
 };
 use wayland_client::{Connection, Dispatch, EventQueue, Proxy, QueueHandle};
 
-use super::process::PATIENCE;
+use super::process::patience;
 
 /// Why a connection is no more.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -230,7 +230,7 @@ impl Raw {
     /// # Panics
     /// When the deadline passes first.
     pub fn wait(&mut self, what: &str, until: impl Fn(&Events) -> bool) -> Result<(), Ended> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience();
         loop {
             self.dispatch()?;
             if until(&self.events) {
@@ -277,7 +277,7 @@ impl Raw {
                 Err(WaylandError::Io(e)) if e.kind() == std::io::ErrorKind::WouldBlock => {
                     // The server reads too slowly, or not at all because it waits for us to read.
                     let mut fds = [PollFd::new(&self.socket, PollFlags::OUT | PollFlags::IN)];
-                    let timeout = PATIENCE.try_into().unwrap();
+                    let timeout = patience().try_into().unwrap();
                     assert_ne!(poll(&mut fds, Some(&timeout)), Ok(0), "the server takes no more requests");
                     self.read(Duration::ZERO)?;
                 }

@@ -10,7 +10,7 @@ use std::os::fd::BorrowedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use super::process::PATIENCE;
+use super::process::patience;
 use super::raw::Ended;
 
 /// An argument of a request; fds travel beside them.
@@ -68,7 +68,7 @@ impl WireEvent {
 
 /// A connection.
 pub struct Wire {
-    /// The socket; reading and writing give up after [`PATIENCE`].
+    /// The socket; reading and writing give up after [`patience`].
     pub stream: UnixStream,
     /// The globals: name and version by interface.
     pub globals: HashMap<String, (u32, u32)>,
@@ -94,8 +94,8 @@ impl Wire {
     /// How the connection ended.
     pub fn try_connect(socket: &Path) -> Result<Self, Ended> {
         let stream = UnixStream::connect(socket).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(patience())).unwrap();
+        stream.set_write_timeout(Some(patience())).unwrap();
         let kinds = HashMap::from([(1, "wl_display"), (REGISTRY, "wl_registry")]);
         let mut wire = Self { stream, globals: HashMap::new(), kinds, last_id: REGISTRY, unread: Vec::new() };
         wire.send(1, 1, &[Arg::Uint(REGISTRY)]).map_err(|e| Ended::Closed(e.to_string()))?;
