@@ -5,18 +5,23 @@ CARGO ?= cargo
 OUT   ?= selkie-demo
 
 .DEFAULT_GOAL := help
-.PHONY: help deps demo test bench
+.PHONY: help deps deps-vm demo test test-vm bench
 
 help:
 	@echo 'selkie: a Wayland compositor that enforces sealed shared memory'
 	@echo
 	@echo '  make demo    build it and watch it: pictures and a table in $(OUT)/ (choose with OUT=dir)'
 	@echo '  make test    formatting, lints, unit, property and end-to-end tests, documentation'
+	@echo '  make test-vm tests with real dma-bufs, in a small guest (x86-64; fetches a Debian kernel)'
 	@echo '  make bench   what a frame costs here, beside a memcpy and beside weston and sway'
 	@echo '  make deps    install the system libraries, where they are missing'
+	@echo '  make deps-vm install what the guest needs, where it is missing (Debian, Ubuntu)'
 
 deps:
 	@scripts/deps.sh
+
+deps-vm:
+	@scripts/deps.sh vm
 
 demo: deps
 	$(CARGO) run --locked --release -- demo --out '$(OUT)'
@@ -33,6 +38,10 @@ test: deps
 	fi
 	$(CARGO) test --locked --workspace --doc
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps
+
+# Says what is missing, and fails, where there can be no guest.
+test-vm: deps
+	@CARGO='$(CARGO)' tests/vm/test.py
 
 # The table comes last, where it is seen.
 bench: deps
