@@ -12,6 +12,7 @@ this needs is not here, with a sentence on standard error.
 """
 
 import argparse
+import fcntl
 import os
 import pathlib
 import platform
@@ -63,6 +64,9 @@ def require():
 def prepare(cache):
     """Fetches the kernel and makes the image to boot, where they are not there already. Returns both."""
     cache.mkdir(parents=True, exist_ok=True)
+    # Two runs at the same time are to make them once; the lock goes with the descriptor.
+    lock = os.open(cache / "lock", os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o666)
+    fcntl.flock(lock, fcntl.LOCK_EX)
     if subprocess.run([HERE / "fetch-kernel.sh", cache]).returncode != 0:
         unavailable("there is no kernel for the guest.")
     kernel = cache / "kernel"
@@ -70,6 +74,7 @@ def prepare(cache):
     sources = [HERE / "init.sh", HERE / "initramfs.sh", kernel / "complete"]
     if not image.exists() or any(image.stat().st_mtime < source.stat().st_mtime for source in sources):
         subprocess.run([HERE / "initramfs.sh", kernel, image], check=True)
+    os.close(lock)
     return next((kernel / "boot").glob("vmlinuz-*")), image
 
 
