@@ -3,11 +3,12 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-use shm_core::mapping::{Guarded, MapError, Mapping, Sealed};
+use shm_core::mapping::{Guarded, MapError, Mapping};
 use shm_core::pread::Reader;
 use shm_core::seals::Seals;
 use shm_core::verdict::{Examined, Kind, Verdict, adopt, examine};
 
+use super::pool::SealedMemory;
 use super::{Access, Policy};
 
 /// What is known about a piece of memory, for the ledger.
@@ -62,7 +63,7 @@ pub fn admit(fd: OwnedFd, size: u64, policy: Policy) -> Result<Admitted, (Box<Re
     };
     let facts = facts(&examined, policy);
     let access = match (&examined.verdict, policy) {
-        (Verdict::Sealed, _) => map_sealed(fd.as_fd(), size).map_err(|e| e.to_string()),
+        (Verdict::Sealed, _) => Ok(Access::Sealed(SealedMemory::new(size))),
         (Verdict::Unsealed { .. }, Policy::Copy) => match Reader::open(fd.as_fd(), size) {
             Ok(reader) => {
                 return Ok(Admitted { fd: reader.into(), access: Access::Copied, facts });
@@ -79,11 +80,6 @@ pub fn admit(fd: OwnedFd, size: u64, policy: Policy) -> Result<Admitted, (Box<Re
             Err((Box::new(Refusal { message, facts }), fd))
         }
     }
-}
-
-/// Maps memory that is sealed; the mapping asks for the verdict itself.
-pub(super) fn map_sealed(fd: BorrowedFd<'_>, size: u64) -> Result<Access, MapError> {
-    Mapping::<Sealed>::new(fd, size).map(|m| Access::Sealed(Arc::new(m)))
 }
 
 /// Maps memory that may shrink.

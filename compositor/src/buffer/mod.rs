@@ -17,5 +17,5 @@ pub use format::Format;
 pub(crate) use kept::{Held, Kept};
 pub use layout::{Layout, LayoutError};
 pub use policy::{ParsePolicyError, Policies, Policy};
-pub use pool::{Access, Path, Pool, ResizeError};
+pub use pool::{Access, Path, Pool, ResizeError, SealedMemory};
 pub use shadow::Shadow;

@@ -5,24 +5,48 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use shm_core::mapping::{Guarded, MapError, Mapping, ReadError, Sealed};
 use shm_core::verdict::{Kind, Verdict, examine};
 
-use super::admit::{map_guarded, map_sealed};
+use super::admit::map_guarded;
 use super::{Facts, Kept};
 use crate::client::ClientState;
 
 /// How a pool's memory is read.
 #[derive(Clone)]
 pub enum Access {
-    /// Mapped, and proven to stay.
-    Sealed(Arc<Mapping<Sealed>>),
+    /// Proven to stay; mapped when it is first read.
+    Sealed(Arc<SealedMemory>),
     /// Mapped, and read under the guard because it may go away.
     Guarded(Arc<Mapping<Guarded>>),
     /// Never mapped: read with pread(2).
     Copied,
+}
+
+/// Memory whose verdict is `Sealed`. What is passed on as it is is never read, and so never mapped.
+pub struct SealedMemory {
+    len: u64,
+    mapping: OnceLock<Mapping<Sealed>>,
+}
+
+impl SealedMemory {
+    /// The first `len` bytes of memory that was found `Sealed` for that length.
+    pub(super) fn new(len: u64) -> Arc<Self> {
+        Arc::new(Self { len, mapping: OnceLock::new() })
+    }
+
+    /// The mapping of `fd`, which is that memory.
+    fn map(&self, fd: BorrowedFd<'_>) -> Result<&Mapping<Sealed>, MapError> {
+        match self.mapping.get() {
+            Some(mapping) => Ok(mapping),
+            None => {
+                let mapping = Mapping::<Sealed>::new(fd, self.len)?;
+                Ok(self.mapping.get_or_init(|| mapping))
+            }
+        }
+    }
 }
 
 /// How one frame of one surface got to the screen.
@@ -184,7 +208,7 @@ impl Pool {
         };
         state.access = match (&state.access, &examined.verdict) {
             (_, Verdict::Unusable { why }) => return refused(why.to_string()),
-            (Access::Sealed(_), Verdict::Sealed) => map(map_sealed(self.fd(), size))?,
+            (Access::Sealed(_), Verdict::Sealed) => Access::Sealed(SealedMemory::new(size)),
             // Seals cannot be taken off, so a sealed pool stays sealed or becomes too short.
             (Access::Sealed(_), Verdict::Unsealed { why }) => return refused(why.to_string()),
             (Access::Guarded(_), _) => map(map_guarded(self.fd(), size))?,
@@ -203,13 +227,15 @@ impl Pool {
     ) -> Result<R, String> {
         let range = offset..offset.saturating_add(len);
         match self.access() {
-            Access::Sealed(m) => m.read(range, |p, _| f(p)).map_err(|e| {
-                if let ReadError::Fault { .. } = e {
-                    // The verdict promised that this cannot be.
-                    tracing::error!(pool = self.id, "bug in selkie: a sealed pool faulted: {e}");
-                }
-                e.to_string()
-            }),
+            Access::Sealed(m) => {
+                m.map(self.fd()).map_err(|e| e.to_string())?.read(range, |p, _| f(p)).map_err(|e| {
+                    if let ReadError::Fault { .. } = e {
+                        // The verdict promised that this cannot be.
+                        tracing::error!(pool = self.id, "bug in selkie: a sealed pool faulted: {e}");
+                    }
+                    e.to_string()
+                })
+            }
             Access::Guarded(m) => m.read(range, |p, _| f(p)).map_err(|e| e.to_string()),
             Access::Copied => Err("it is never mapped under policy copy".into()),
         }
