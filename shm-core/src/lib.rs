@@ -13,7 +13,7 @@
 //! | copy pictures | [`blit`] |
 //! | make some of our own | [`memfd`], [`own`] |
 //! | use a dma-buf | [`dmabuf`] |
-//! | make a dma-buf | [`udmabuf`] (of a memfd), [`dma_heap`] |
+//! | make a dma-buf | [`udmabuf`] (of a memfd; [`alias`] tells whether it still is that), [`dma_heap`] |
 //! | pass it on | [`fdpass`]; a stranger's: [`relay`] |
 //! | be rid of it | [`closer`] |
 //!
@@ -32,6 +32,7 @@
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
 compile_error!("shm-core is about Linux shared memory, and reckons with 64-bit addresses");
 
+pub mod alias;
 pub mod blit;
 pub mod closer;
 pub mod dma_heap;
