@@ -55,6 +55,14 @@ pub enum BackendArg {
     Headless,
 }
 
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum DmabufArg {
+    #[default]
+    Auto,
+    On,
+    Off,
+}
+
 #[derive(Debug, Args)]
 pub struct CompositorArgs {
     /// Where the picture goes
@@ -78,6 +86,9 @@ pub struct CompositorArgs {
     /// Draw even what could be passed on (at present everything is drawn)
     #[arg(long)]
     pub compose: bool,
+    /// Take pictures in dma-bufs; auto: where this machine has a device that makes any
+    #[arg(long, value_enum, default_value_t)]
+    pub dmabuf: DmabufArg,
     /// Write the last frame to this PNG
     #[arg(long, value_name = "FILE.png")]
     pub capture: Option<PathBuf>,

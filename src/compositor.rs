@@ -9,7 +9,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use selkie_compositor::buffer::Policies;
 use selkie_compositor::{BackendKind, Compositor, Config, Ended, Remote};
 
-use crate::cli::{BackendArg, CompositorArgs};
+use crate::cli::{BackendArg, CompositorArgs, DmabufArg};
 use crate::exit::Outcome;
 
 /// Runs a compositor until it is told to stop, its frames are shown, or its command has ended.
@@ -47,6 +47,11 @@ fn config(args: CompositorArgs) -> Config {
         size: args.size,
         refresh_hz: args.refresh,
         policies,
+        dmabuf: match args.dmabuf {
+            DmabufArg::Auto => None,
+            DmabufArg::On => Some(true),
+            DmabufArg::Off => Some(false),
+        },
         compose: args.compose,
         capture: args.capture,
         record: args.record,

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use wayland_server::backend::{ClientData, ClientId, DisconnectReason};
 
-use crate::buffer::{Held, Policy, Pool};
+use crate::buffer::{DmaKey, DmaMemory, Held, Policy, Pool};
 use crate::error::ProtocolError;
 
 /// What one client may have at a time. Every limit ends that client alone.
@@ -24,6 +24,12 @@ pub struct Limits {
     /// hole makes a page of it. The nominal size of a pool does not count: terminals declare half a
     /// gigabyte and use a few megabytes.
     pub touched_bytes: u64,
+    /// Dma-bufs that are held, in buffers or in what is to become one; each takes one fd.
+    pub dmabufs: u64,
+    /// Bytes of all its dma-bufs together, used or not.
+    pub dmabuf_bytes: u64,
+    /// States of surfaces that wait for fences to signal, each of which may take a few fds.
+    pub held_states: usize,
     /// Protocol objects of all kinds.
     pub objects: usize,
     /// Frame callbacks and presentation feedbacks waiting on one surface.
@@ -42,6 +48,9 @@ impl Default for Limits {
             surfaces: 8192,
             subsurface_depth: 64,
             touched_bytes: 4 << 30,
+            dmabufs: 4096,
+            dmabuf_bytes: 4 << 30,
+            held_states: 1024,
             objects: 1 << 17,
             callbacks: 16384,
             unread_bytes: 1 << 20,
@@ -59,6 +68,12 @@ pub struct Counts {
     pub buffers: AtomicU64,
     /// `wl_surface`s.
     pub surfaces: AtomicU64,
+    /// Dma-bufs.
+    pub dmabufs: AtomicU64,
+    /// Bytes of its dma-bufs.
+    pub dmabuf_bytes: AtomicU64,
+    /// Fences that are waited for.
+    pub fences: AtomicU64,
     /// No less than the bytes of memory that its pools hold: what they held when that was last
     /// looked at, and the buffers shown since then.
     pub touched: AtomicU64,
@@ -84,6 +99,8 @@ pub struct ClientState {
     pub counts: Counts,
     /// Its pools by number.
     pub(crate) pools: Mutex<HashMap<u64, Weak<Pool>>>,
+    /// Its dma-bufs.
+    pub(crate) dmabufs: Mutex<HashMap<DmaKey, Weak<DmaMemory>>>,
     /// What a host still reads although the client has destroyed it.
     lingering: Mutex<Vec<Weak<Held>>>,
     departures: Departures,
@@ -102,8 +119,8 @@ impl ClientState {
         limits: Arc<Limits>,
         departures: Departures,
     ) -> Self {
-        let (counts, pools, lingering) = Default::default();
-        Self { key, pid, program, policy, limits, counts, pools, lingering, departures }
+        let (counts, pools, dmabufs, lingering) = Default::default();
+        Self { key, pid, program, policy, limits, counts, pools, dmabufs, lingering, departures }
     }
 
     /// A host still reads a buffer that the client has destroyed; when the client goes, nobody waits for that any more.

@@ -50,6 +50,8 @@ pub struct Config {
     pub policies: Policies,
     /// What each client may have.
     pub limits: Limits,
+    /// Take pictures in dma-bufs; `None` where this machine has a device that makes any.
+    pub dmabuf: Option<bool>,
     /// Compose even what could be passed on.
     pub compose: bool,
     /// Write the output's last frame to this PNG.
@@ -82,6 +84,7 @@ impl Default for Config {
             refresh_hz: 60,
             policies: Policies::default(),
             limits: Limits::default(),
+            dmabuf: None,
             compose: false,
             capture: None,
             record: None,

@@ -92,9 +92,11 @@ impl Connections {
     }
 }
 
-/// fds that a client's connection and pools take: its socket is held twice.
+/// fds that a client's connection, pools, dma-bufs and fences take: its socket is held twice.
 fn fds_of(state: &ClientState) -> u64 {
-    2 + state.counts.pools.load(std::sync::atomic::Ordering::Relaxed)
+    let counts = &state.counts;
+    let fds = [&counts.pools, &counts.dmabufs, &counts.fences];
+    fds.into_iter().fold(2, |sum, n| sum + n.load(std::sync::atomic::Ordering::Relaxed))
 }
 
 fn open_fds() -> u64 {

@@ -211,6 +211,7 @@ impl Server {
                 continue;
             }
             let Some(buffer) = surface.current.last_buffer.clone() else { continue };
+            let converted = surface.current.buffer.as_ref().map_or(0, |used| used.take_converted_bytes());
             let drawn = self.frames.showing.drawn.iter().filter(|d| d.id == element.id);
             let drawn = drawn.map(|d| d.bytes).sum::<u64>();
             let shown = ledger::Shown {
@@ -218,7 +219,7 @@ impl Server {
                 surface: id,
                 buffer,
                 path: way.path,
-                bytes_copied: drawn + std::mem::take(&mut surface.current.shadow_bytes),
+                bytes_copied: drawn + converted + std::mem::take(&mut surface.current.shadow_bytes),
                 committed_us: surface.current.committed_us,
                 presented_us: now_us,
             };

@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::buffer::{Buffer, Facts, Path, Policy, Pool, Refusal};
+use crate::buffer::fourcc::{fourcc_name, modifier_name};
+use crate::buffer::{Buffer, DmaImage, Facts, Path, Policy, Pool, Refusal};
 use crate::client::ClientState;
-use crate::report::{Event, Report};
+use crate::report::{Event, PlaneLine, Report};
 use crate::surface::{SurfaceId, Surfaces};
 
 /// Clients that are gone are remembered until there are that many.
@@ -175,6 +176,9 @@ impl Ledger {
 
     /// A buffer was made.
     pub fn buffer_made(&mut self, buffer: &Buffer) {
+        if let Some(image) = buffer.dmabuf() {
+            self.dmabuf_made(buffer.id(), image);
+        }
         let (Some(pool), Some(layout)) = (buffer.pool(), buffer.layout()) else { return };
         self.write(&Event::Buffer {
             buffer: buffer.id(),
@@ -185,6 +189,46 @@ impl Ledger {
             stride: layout.stride,
             format: layout.format.name(),
         });
+    }
+
+    fn dmabuf_made(&mut self, buffer: u64, image: &DmaImage) {
+        let client = image.client().key;
+        if let Some(record) = self.clients.get_mut(&client) {
+            let kind = format!("dma-buf ({})", image.exporters());
+            if !record.memory.contains(&kind) {
+                record.memory.push(kind);
+            }
+            record.seals = "needs none".into();
+            record.verdict = "sealed";
+        }
+        if self.wants_frames() {
+            let size = image.size();
+            self.write(&Event::DmaBuf {
+                client,
+                buffer,
+                kind: "dma-buf",
+                exporter: image.exporters(),
+                size: image.bytes(),
+                width: size.w,
+                height: size.h,
+                fourcc: fourcc_name(image.fourcc()),
+                modifier: modifier_name(image.modifier()),
+                planes: image
+                    .planes()
+                    .iter()
+                    .map(|p| PlaneLine { offset: p.offset, stride: p.stride })
+                    .collect(),
+            });
+        }
+    }
+
+    /// What was to be a buffer in dma-bufs was refused.
+    pub fn dmabuf_refused(&mut self, client: &ClientState, fourcc: u32, why: &str) {
+        tracing::info!(client = client.key, program = client.program, "no buffer of these dma-bufs: {why}");
+        if let Some(record) = self.clients.get_mut(&client.key) {
+            record.why = why.to_owned();
+        }
+        self.write(&Event::DmaBufRefused { client: client.key, fourcc: fourcc_name(fourcc), why });
     }
 
     /// A buffer was destroyed.

@@ -37,6 +37,26 @@ pub(crate) enum Event<'a> {
         stride: u64,
         format: &'a str,
     },
+    /// A buffer in dma-bufs.
+    DmaBuf {
+        client: u64,
+        buffer: u64,
+        kind: &'a str,
+        exporter: String,
+        /// Of all its dma-bufs together.
+        size: u64,
+        width: i32,
+        height: i32,
+        /// Four letters of drm_fourcc.h.
+        fourcc: String,
+        modifier: String,
+        planes: Vec<PlaneLine>,
+    },
+    DmaBufRefused {
+        client: u64,
+        fourcc: String,
+        why: &'a str,
+    },
     BufferGone {
         buffer: u64,
         frames: u64,
@@ -70,6 +90,13 @@ pub(crate) struct PoolLine<'a> {
     adopted: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'a str>,
+}
+
+/// Where a plane lies in its dma-buf.
+#[derive(Debug, Serialize)]
+pub(crate) struct PlaneLine {
+    pub offset: u32,
+    pub stride: u32,
 }
 
 impl<'a> Event<'a> {

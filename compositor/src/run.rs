@@ -21,6 +21,7 @@ use crate::connections::Connections;
 use crate::frame::Frames;
 use crate::ledger::{ClientRecord, Ledger};
 use crate::pictures::Pictures;
+use crate::protocol::dmabuf_feedback::{self, Dmabufs};
 use crate::protocol::{self, output::OutputState};
 use crate::report::{Report, ReportError};
 use crate::scene::Scene;
@@ -188,8 +189,11 @@ impl Compositor {
             return Err(StartError::Size(size.w, size.h));
         }
         match shm_core::process::raise_fd_limit() {
-            // A pool keeps an fd, and no client may have them all.
-            Ok(fds) => config.limits.pools = config.limits.pools.min(fds / 2),
+            // A pool keeps an fd, and so does a dma-buf, and no client may have them all.
+            Ok(fds) => {
+                config.limits.pools = config.limits.pools.min(fds / 2);
+                config.limits.dmabufs = config.limits.dmabufs.min(fds / 4);
+            }
             Err(e) => tracing::warn!("cannot raise the limit of open files: {e}"),
         }
         let report = config.report.as_deref().map(Report::create).transpose()?;
@@ -206,6 +210,8 @@ impl Compositor {
         let handle = display.handle();
         handle.set_default_max_buffer_size(config.limits.unread_bytes);
         protocol::advertise(&handle);
+        let dmabufs = config.dmabuf.unwrap_or_else(dmabuf_feedback::can_exist);
+        protocol::linux_dmabuf::advertise_if(&handle, dmabufs);
         let listener = listen(config.socket.as_deref())?;
         let name = listener.as_ref().and_then(|l| l.socket_name()).map(OsStr::to_owned).unwrap_or_default();
         let backend = open(&config)?;
@@ -231,6 +237,7 @@ impl Compositor {
             backend,
             pictures,
             connections: Connections::new(display, config.limits.clone()).map_err(StartError::Loop)?,
+            dmabufs: Dmabufs::new(),
             failure: None,
             spare_fd: spare_fd(),
             ended: Ended::Running,

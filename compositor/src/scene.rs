@@ -156,20 +156,32 @@ pub struct Pixels {
     pub format: Format,
 }
 
-/// Why pixels could not be read: the client took its memory away.
+/// Why pixels could not be read.
 #[derive(Debug, thiserror::Error)]
-#[error("the memory behind the buffer could not be read: {0}")]
-pub struct Unreadable(pub String);
+pub enum Unreadable {
+    /// The client took its memory away.
+    #[error("the memory behind the buffer could not be read: {0}")]
+    Gone(String),
+    /// The system failed; that is not the client's fault.
+    #[error("the dma-buf could not be read: {0}")]
+    Failed(String),
+    /// Somebody is still writing it.
+    #[error("the dma-buf is still being written")]
+    Busy,
+    /// Only a driver understands it.
+    #[error("the CPU does not understand how the dma-buf is arranged")]
+    Opaque,
+}
 
 impl Content {
     /// Calls `f` with the pixels, the guard armed where they are a client's.
     ///
     /// # Errors
     ///
-    /// [`Unreadable`] if a fault was caught, then or earlier; `f` may have run, and seen zeros.
+    /// [`Unreadable`]; if a fault was caught, then or earlier, `f` may have run, and seen zeros.
     pub fn read<R>(&self, f: impl FnOnce(Pixels) -> R) -> Result<R, Unreadable> {
         match self {
-            Content::Buffer(used) => used.buffer().read(f),
+            Content::Buffer(used) => used.read(f),
             Content::Shadow(shadow) => Ok(f(shadow.pixels())),
             Content::Image(image) => Ok(f(Pixels {
                 ptr: image.pixels.as_ptr().cast(),

@@ -12,6 +12,7 @@ use crate::error::ProtocolError;
 use crate::frame::Frames;
 use crate::ledger::Ledger;
 use crate::pictures::Pictures;
+use crate::protocol::dmabuf_feedback::Dmabufs;
 use crate::protocol::output::OutputState;
 use crate::scene::{ElementId, Scene};
 use crate::seat::Seat;
@@ -35,6 +36,7 @@ pub(crate) struct Server {
     pub backend: Backend,
     pub pictures: Pictures,
     pub connections: Connections,
+    pub dmabufs: Dmabufs,
     /// What went wrong that must end the compositor.
     pub failure: Option<crate::RunError>,
     pub ended: crate::Ended,

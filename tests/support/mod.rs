@@ -11,6 +11,7 @@
 // Each test file is a crate of its own and uses a part of this.
 #![allow(dead_code, unused_imports, unused_macros)]
 
+pub mod dmabuf;
 pub mod fuse;
 pub mod host;
 pub mod image;

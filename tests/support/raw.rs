@@ -114,6 +114,7 @@ where
     fn event_created_child(opcode: u16, qh: &QueueHandle<Self>) -> Arc<dyn ObjectData> {
         match I::interface().name {
             "wl_data_device" => qh.make_data::<wl_data_offer::WlDataOffer, ()>(()),
+            "zwp_linux_buffer_params_v1" => qh.make_data::<wl_buffer::WlBuffer, ()>(()),
             name => panic!("{name} event {opcode} creates an object that the raw client does not know"),
         }
     }

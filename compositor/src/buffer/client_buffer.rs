@@ -1,13 +1,13 @@
 //! Buffers: a picture in a client's memory, and who is using it.
 
-use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use wayland_server::Resource;
 use wayland_server::protocol::wl_buffer::WlBuffer;
 use wayland_server::protocol::wl_callback::WlCallback;
 
-use super::{Access, DmaImage, Format, Held, Kept, Layout, Path, Pool};
+use super::{Access, DmaImage, Format, Held, Kept, Layout, Path, Pool, Shadow};
 use crate::client::ClientState;
 use crate::geometry::Size;
 use crate::scene::{Pixels, Unreadable};
@@ -168,20 +168,16 @@ impl Buffer {
     }
 
     /// Calls `f` with the pixels as they lie in the client's memory, the guard armed.
-    ///
-    /// # Errors
-    ///
-    /// [`Unreadable`] if the memory went away.
-    pub fn read<R>(&self, f: impl FnOnce(Pixels) -> R) -> Result<R, Unreadable> {
+    fn read<R>(&self, f: impl FnOnce(Pixels) -> R) -> Result<R, Unreadable> {
         let (pool, layout) = match &self.source {
             Source::Shm { pool, layout } => (pool, layout),
-            Source::DmaBuf(_) => return Err(Unreadable("dma-bufs cannot be composed yet".into())),
+            Source::DmaBuf(image) => return image.read(f),
         };
         let Layout { offset, stride, size, format } = *layout;
         // Both fit: they were checked against the size of a mapping that exists.
         let (offset, stride) = (offset as usize, stride as usize);
         pool.read(offset, stride * size.h as usize, |ptr| f(Pixels { ptr, stride, size, format }))
-            .map_err(Unreadable)
+            .map_err(Unreadable::Gone)
     }
 }
 
@@ -191,6 +187,12 @@ impl Buffer {
 /// same buffer is under way, the client gets its `wl_buffer.release`.
 pub struct BufferUse {
     buffer: Arc<Buffer>,
+    /// The copy that is drawn instead, where the buffer cannot be drawn as it is.
+    converted: OnceLock<Shadow>,
+    /// Bytes read for that copy that nobody has asked for yet.
+    converted_bytes: AtomicU64,
+    /// It was to be drawn while somebody was still writing it.
+    was_busy: AtomicBool,
     /// The callbacks of `wl_surface.get_release`, which is per commit.
     release: Mutex<Vec<WlCallback>>,
 }
@@ -199,7 +201,45 @@ impl BufferUse {
     /// Begins a use.
     pub fn new(buffer: Arc<Buffer>) -> Self {
         buffer.uses.fetch_add(1, Ordering::Relaxed);
-        Self { buffer, release: Mutex::new(Vec::new()) }
+        Self {
+            buffer,
+            converted: OnceLock::new(),
+            converted_bytes: AtomicU64::new(0),
+            was_busy: AtomicBool::new(false),
+            release: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// Calls `f` with the pixels to draw: those in the client's memory, the guard armed, or a copy in a form that
+    /// can be drawn, which is made once per use.
+    ///
+    /// # Errors
+    ///
+    /// [`Unreadable`] if the memory went away, or is not to be read (now).
+    pub fn read<R>(&self, f: impl FnOnce(Pixels) -> R) -> Result<R, Unreadable> {
+        if let Some(copy) = self.converted.get() {
+            return Ok(f(copy.pixels()));
+        }
+        let read = match self.buffer.dmabuf().filter(|image| image.is_converted()) {
+            None => self.buffer.read(f),
+            Some(image) => image.convert().map(|(copy, bytes)| {
+                self.converted_bytes.fetch_add(bytes, Ordering::Relaxed);
+                f(self.converted.get_or_init(|| copy).pixels())
+            }),
+        };
+        self.was_busy.fetch_or(matches!(read, Err(Unreadable::Busy)), Ordering::Relaxed);
+        read
+    }
+
+    /// Bytes that were read to convert it since the last call.
+    pub(crate) fn take_converted_bytes(&self) -> u64 {
+        self.converted_bytes.swap(0, Ordering::Relaxed)
+    }
+
+    /// Whether it was not drawn since the last call because somebody was still writing it.
+    #[allow(dead_code)] // soon
+    pub(crate) fn take_busy(&self) -> bool {
+        self.was_busy.swap(false, Ordering::Relaxed)
     }
 
     /// The buffer in use.

@@ -88,6 +88,15 @@ impl Format {
         self.0.wire
     }
 
+    /// Its number in drm_fourcc.h, which wl_shm uses for all but its first two.
+    pub fn fourcc(self) -> u32 {
+        match self.0.wire {
+            0 => u32::from_le_bytes(*b"AR24"),
+            1 => u32::from_le_bytes(*b"XR24"),
+            other => other,
+        }
+    }
+
     /// Its name in drm_fourcc.h, without the prefix.
     pub fn name(self) -> &'static str {
         self.0.name

@@ -1,4 +1,5 @@
-//! A private copy of a surface's pixels, for memory that is never mapped (policy `copy`).
+//! A private copy of a surface's pixels, for memory that is never mapped (policy `copy`) and for dma-bufs that
+//! cannot be drawn as they are.
 //!
 //! pread(2) cannot fault: memory that went away is a short read. So only what the client says it
 //! changed is read, once per commit, and the client may have its buffer back at once.
@@ -32,6 +33,11 @@ impl Shadow {
         let (size, format) = (buffer.size(), buffer.format());
         let stride = size.w as usize * format.bytes_per_pixel() as usize;
         Self { size, format, stride, data: vec![0; stride * size.h as usize] }
+    }
+
+    /// A copy that is complete: rows of `size.w` pixels without padding.
+    pub(super) fn of(size: Size, format: Format, data: Vec<u8>) -> Self {
+        Self { size, format, stride: size.w as usize * format.bytes_per_pixel() as usize, data }
     }
 
     /// Another copy of the same.

@@ -51,6 +51,13 @@ fn send(record: &SelkieBufferRecordV1, buffer: &Buffer) {
     if let Some(pool) = buffer.pool() {
         send_memory(record, pool);
     }
+    if let Some(image) = buffer.dmabuf() {
+        let (hi, lo) = halves(image.bytes());
+        record.memory(0, 0, image.describe(), hi, lo);
+        // Which is what this says: it cannot become shorter.
+        record.verdict(record::Verdict::Sealed, String::new());
+        record.policy(policy(image.client().policy), 0);
+    }
     record.guard(if buffer.is_unmapped() { record::Guard::None } else { record::Guard::Armed });
     record.path(match buffer.path() {
         None => record::Path::None,
@@ -78,11 +85,14 @@ fn send_memory(record: &SelkieBufferRecordV1, pool: &Pool) {
         _ => record::Verdict::Unusable,
     };
     record.verdict(verdict, facts.why.clone());
-    let policy = match facts.policy {
+    record.policy(policy(facts.policy), facts.adopted.into());
+}
+
+fn policy(policy: Policy) -> record::Policy {
+    match policy {
         Policy::Enforce => record::Policy::Enforce,
         Policy::Adopt => record::Policy::Adopt,
         Policy::Copy => record::Policy::Copy,
         Policy::Guard => record::Policy::Guard,
-    };
-    record.policy(policy, facts.adopted.into());
+    }
 }

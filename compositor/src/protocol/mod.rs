@@ -2,7 +2,10 @@
 
 pub(crate) mod compositor;
 pub(crate) mod data_device;
+pub(crate) mod dmabuf_feedback;
+mod dmabuf_params;
 pub(crate) mod ledger;
+pub(crate) mod linux_dmabuf;
 pub(crate) mod output;
 pub(crate) mod presentation;
 pub(crate) mod seat;

@@ -112,7 +112,7 @@ impl Requests<WlShmPool> for PoolData {
 }
 
 /// An error and what caused it, in one line.
-fn describe(error: &dyn std::error::Error) -> String {
+pub(super) fn describe(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(e) = source {

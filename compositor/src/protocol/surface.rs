@@ -131,6 +131,7 @@ impl Requests<WlSurface> for SurfaceData {
         self.client.counts.surfaces.fetch_sub(1, Ordering::Relaxed);
         server.shell_surface_gone(self.surface);
         server.seat_surface_gone(self.surface);
+        server.dmabufs.surface_gone(self.surface);
         if let Some(surface) = server.surfaces.remove(self.surface) {
             for feedback in surface.current.feedback.into_iter().chain(surface.pending.feedback) {
                 feedback.discarded();

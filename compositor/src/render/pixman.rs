@@ -21,7 +21,7 @@ use shm_core::blit::copy_rows;
 use super::{Drawn, Renderer, Target};
 use crate::buffer::Format;
 use crate::geometry::{Point, Rect, RectF, Region, Size, Transform, clamp, extents};
-use crate::scene::{Color, Content, Element, Pixels, View};
+use crate::scene::{Color, Content, Element, Pixels, Unreadable, View};
 
 /// pixman computes in 16.16 fixed point, and draws nothing at all where a coordinate does not fit.
 /// Pieces are kept below half of that, which leaves room for matrices that enlarge.
@@ -115,7 +115,10 @@ impl Renderer for PixmanRenderer {
             let read = content.read(|px| self.painter.paint(&mut canvas, px, place, visible, opaque));
             drawn.push(match read {
                 Ok(bytes) => Drawn { id: *id, bytes, fault: false },
-                Err(_) => Drawn { id: *id, bytes: 0, fault: true },
+                Err(why) => {
+                    tracing::debug!("not drawn: {why}");
+                    Drawn { id: *id, bytes: 0, fault: matches!(why, Unreadable::Gone(_)) }
+                }
             });
         }
     }
