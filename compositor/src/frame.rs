@@ -14,7 +14,6 @@ use selkie_protocols::upstream::wp::presentation_time::server::wp_presentation_f
 };
 
 use crate::backend::Shown;
-use crate::buffer::Path;
 use wayland_server::Resource;
 
 use crate::clock;
@@ -189,15 +188,15 @@ impl Server {
         let mut shows_client = false;
         self.frames.sequence += u64::from(drew);
         let frame = self.frames.sequence;
-        for surface in self.surfaces.iter_mut() {
-            surface.forwarded = false;
-        }
+        let mut elsewhere = Vec::new();
         for (element, way) in self.scene.elements.iter().zip(&self.frames.showing.ways) {
             let ElementId::Surface(id) = element.id else { continue };
             shows_client = true;
             let id = SurfaceId(id);
             let Some(surface) = self.surfaces.get_mut(id) else { continue };
-            surface.forwarded = way.path == Path::Forwarded;
+            if surface.path.replace(way.path) != Some(way.path) {
+                elsewhere.push(id);
+            }
             surface.current.damage.clear();
             if !surface.visible {
                 continue;
@@ -226,6 +225,9 @@ impl Server {
             self.ledger.frame(frame, &shown);
         }
         self.frames.shown += u64::from(drew && shows_client);
+        for id in elsewhere {
+            self.path_changed(id);
+        }
     }
 
     /// The output is ready for the next frame: tells every visible surface to draw it, but for those that a host tells
@@ -233,7 +235,7 @@ impl Server {
     pub fn frame_done(&mut self, ns: u64) {
         let time = clock::event_time(ns);
         for surface in self.surfaces.iter_mut() {
-            if surface.visible && !surface.forwarded {
+            if surface.visible && !surface.is_forwarded() {
                 for callback in surface.current.callbacks.drain(..) {
                     callback.done(time);
                 }

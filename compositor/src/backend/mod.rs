@@ -14,7 +14,7 @@ use host_input::Scroll;
 use wayland::Host;
 
 use crate::RunError;
-use crate::buffer::Path;
+use crate::buffer::{Buffer, Path};
 use crate::frame::Showing;
 use crate::geometry::Region;
 use crate::render::Drawn;
@@ -27,6 +27,17 @@ pub(crate) struct Shown {
     pub ways: Vec<Way>,
     /// What drawing took.
     pub drawn: Vec<Drawn>,
+}
+
+/// Whether a dma-buf that the CPU cannot read can be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// Yes.
+    Taken,
+    /// No.
+    Refused,
+    /// Somebody was asked, and will say.
+    Asked,
 }
 
 /// How an element got to the screen.
@@ -69,6 +80,14 @@ impl Backend {
         match self {
             Backend::Headless(b) => Ok(b.show(scene, damage, shown)),
             Backend::Wayland(b) => b.show(scene, shown),
+        }
+    }
+
+    /// Whether a buffer in dma-bufs can be passed on as it is.
+    pub fn try_dmabuf(&self, buffer: &Buffer) -> Answer {
+        match self {
+            Backend::Headless(_) => Answer::Refused,
+            Backend::Wayland(b) => b.try_dmabuf(buffer),
         }
     }
 

@@ -9,16 +9,17 @@
 use std::sync::Arc;
 
 use super::host_input::Scroll;
-use super::wayland::{Drawing, Export, Host, HostEvent};
-use super::{Shown, Way};
-use crate::buffer::{BufferUse, Path};
+use super::wayland::{Drawing, Export, Host, HostEvent, Obstacle};
+use super::{Answer, Shown, Way};
+use crate::buffer::{Buffer, BufferUse, Path};
 use crate::clock;
 use crate::frame::{Presented, Showing};
 use crate::geometry::{Point, Rect, Region, Size};
 use crate::render::{PixmanRenderer, Renderer};
-use crate::scene::{Content, Element, Scene, View};
+use crate::scene::{Content, Element, ElementId, Scene, View};
 use crate::scene_diff::SceneMemory;
 use crate::server::Server;
+use crate::surface::{Surface, SurfaceId};
 use crate::{Ended, RunError};
 use selkie_protocols::upstream::wp::presentation_time::server::wp_presentation_feedback::Kind;
 
@@ -136,6 +137,18 @@ impl Nested {
         Ok(Showing::Soon)
     }
 
+    /// Whether the host can show a buffer in dma-bufs.
+    pub fn try_dmabuf(&self, buffer: &Buffer) -> Answer {
+        if self.compose {
+            return Answer::Refused;
+        }
+        match self.host.export(buffer) {
+            Ok(_) => Answer::Taken,
+            Err(Obstacle::Asked) => Answer::Asked,
+            Err(_) => Answer::Refused,
+        }
+    }
+
     /// Decides how each element gets to the host; returns how many, from the bottom, are in the window's own picture.
     fn plan(&mut self, elements: &[Element]) -> usize {
         let compose = self.compose || elements.len() > MOST_LAYERS;
@@ -144,8 +157,12 @@ impl Nested {
                 Ok(Some(export)) => Plan::Forward { used: used.clone(), export },
                 Ok(None) => Plan::Outside { path: Path::Forwarded },
                 Err(why) => {
-                    tracing::trace!(element = ?element.id, "composed: {why}");
-                    Plan::Window
+                    tracing::trace!(element = ?element.id, "not forwarded: {why}");
+                    match used.buffer().dmabuf() {
+                        // Nobody can show it at present.
+                        Some(image) if !image.is_readable() => Plan::Outside { path: Path::Forwarded },
+                        _ => Plan::Window,
+                    }
                 }
             },
             _ => Plan::Window,
@@ -198,6 +215,25 @@ fn moved(element: &Element, visible: Rect) -> Element {
 }
 
 impl Server {
+    /// The memory of a surface takes another path now: other dma-bufs are welcome.
+    pub fn path_changed(&mut self, id: SurfaceId) {
+        if !self.dmabufs.is_followed(id) || self.backend.host().is_none() || self.config.compose {
+            return;
+        }
+        let forwarded = self.surfaces.get(id).is_some_and(Surface::is_forwarded);
+        let offer = if forwarded { None } else { Some(self.dmabufs.nothing_passed_on()) };
+        self.feedback_changed(Some(id), offer);
+        self.follow_feedback(id);
+    }
+
+    /// A client wants to know what its surface should be: so do we, if the host shows it.
+    pub fn follow_feedback(&mut self, id: SurfaceId) {
+        let forwarded = self.surfaces.get(id).is_some_and(Surface::is_forwarded);
+        if let Some(host) = self.backend.host().filter(|_| forwarded) {
+            host.follow_feedback(ElementId::Surface(id.0));
+        }
+    }
+
     /// Deals with what the host says.
     pub fn host_event(&mut self, event: HostEvent) {
         match event {
@@ -225,6 +261,19 @@ impl Server {
                 }
             }
             HostEvent::ElementDone { id, callbacks } => self.element_done(id, callbacks, clock::now_ns()),
+            HostEvent::DmabufOffer { element, offer } => {
+                let surface = match element {
+                    Some(ElementId::Surface(id)) => Some(SurfaceId(id)),
+                    _ => None,
+                };
+                // What an element should be that is composed by now matters to nobody.
+                let forwards =
+                    surface.is_none_or(|id| self.surfaces.get(id).is_some_and(Surface::is_forwarded));
+                if forwards && !self.config.compose {
+                    self.feedback_changed(surface, Some(offer));
+                }
+            }
+            HostEvent::DmabufAnswer { buffer, taken } => self.dmabuf_answer(buffer, taken),
             HostEvent::Presented(at) => {
                 let at_host = Presented {
                     ns: at.ns,

@@ -119,6 +119,11 @@ impl Plane {
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.memory.dmabuf.as_fd()
     }
+
+    /// Bytes of the dma-buf, all of it.
+    pub fn size(&self) -> u64 {
+        self.memory.dmabuf.size()
+    }
 }
 
 /// Planes that make no picture.

@@ -23,6 +23,7 @@ use shm_core::memfd;
 use shm_core::seals::Seals;
 use wayland_server::Resource;
 
+use super::dmabuf_params::Waiting;
 use crate::buffer::fourcc::{DrmFormat, LINEAR};
 use crate::dispatch::{Ctx, Requests};
 use crate::error::Outcome;
@@ -42,7 +43,7 @@ pub(crate) struct DmabufOffer {
 }
 
 /// Pairs that are equally welcome.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Tranche {
     /// The `dev_t` of the device that they are for.
     pub device: u64,
@@ -61,6 +62,8 @@ pub(crate) struct Dmabufs {
     /// Everything that the backend could ever pass on: a client may not have heard of a change.
     passable: HashSet<Pair>,
     feedbacks: Vec<Feedback>,
+    /// Buffers that the host has yet to try.
+    waiting: Vec<Waiting>,
     /// The last table, which most ask for.
     table: Option<Arc<Table>>,
 }
@@ -91,6 +94,7 @@ impl Dmabufs {
             offers: HashMap::new(),
             passable: HashSet::new(),
             feedbacks: Vec::new(),
+            waiting: Vec::new(),
             table: None,
         }
     }
@@ -134,11 +138,37 @@ impl Dmabufs {
         offer
     }
 
+    /// A buffer waits until the host has tried it.
+    pub fn wait(&mut self, waiting: Waiting) {
+        self.waiting.push(waiting);
+    }
+
+    /// The buffer of that number need wait no longer, if it did.
+    pub fn waited(&mut self, buffer: u64) -> Option<Waiting> {
+        let at = self.waiting.iter().position(|w| w.id() == buffer)?;
+        Some(self.waiting.swap_remove(at))
+    }
+
+    /// Whether a client wants to know what its surface should be.
+    pub fn is_followed(&self, surface: SurfaceId) -> bool {
+        self.feedbacks.iter().any(|f| f.surface == Some(surface))
+    }
+
+    /// What can be passed on of a surface that has to be composed: nothing.
+    pub fn nothing_passed_on(&self) -> DmabufOffer {
+        let main_device = self.offers.get(&None).map_or(self.device, |offer| offer.main_device);
+        DmabufOffer { main_device, tranches: Vec::new() }
+    }
+
     /// See [`Server::feedback_changed`].
-    #[allow(dead_code)] // for backends that pass dma-bufs on
     pub fn set_offer(&mut self, surface: Option<SurfaceId>, offer: Option<DmabufOffer>) {
         match offer {
-            Some(offer) => {
+            Some(mut offer) => {
+                // An old host does not say which device it means.
+                if offer.main_device == 0 {
+                    offer.main_device = self.device;
+                    offer.tranches.iter_mut().for_each(|t| t.device = self.device);
+                }
                 self.passable.extend(offer.tranches.iter().flat_map(|t| t.pairs.iter().copied()));
                 self.offers.insert(surface, offer);
             }

@@ -4,6 +4,7 @@
 //! not let the CPU in) is `failed` after `create`, and `invalid_wl_buffer` after `create_immed`, which has no way back.
 
 use std::os::fd::OwnedFd;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use selkie_protocols::upstream::wp::linux_dmabuf::zv1::server::zwp_linux_buffer_params_v1::{
@@ -13,14 +14,16 @@ use wayland_server::Resource;
 use wayland_server::protocol::wl_buffer::WlBuffer;
 
 use super::shm::{BufferData, describe};
+use crate::backend::Answer;
 use crate::buffer::fourcc::{DrmFormat, IMPLICIT, fourcc_name, modifier_name};
 use crate::buffer::{
     AdmitError, Buffer, DmaImage, DmaMemory, Extent, Plane, PlaneError, Source, Y_INVERT, check_linear,
     check_opaque, is_linear,
 };
-use crate::dispatch::{Ctx, Requests};
+use crate::dispatch::{Ctx, Requests, post};
 use crate::error::{Outcome, ProtocolError};
 use crate::geometry::Size;
+use crate::server::Server;
 
 /// drm_fourcc.h: no format has more planes.
 const MOST_PLANES: usize = 4;
@@ -96,19 +99,14 @@ impl Requests<ZwpLinuxBufferParamsV1> for ParamsData {
                 let planes = state.take()?;
                 // Every dma-buf that makes no buffer is let go of here.
                 match make(ctx, object, planes, state.mixed, &wanted) {
-                    Ok(buffer) => {
-                        let data = BufferData { buffer: buffer.clone() };
-                        let made = ctx.client.create_resource::<WlBuffer, _, crate::server::Server>(
-                            &ctx.server.display,
-                            1,
-                            data,
-                        );
-                        // It fails only for a client that is gone.
-                        let Ok(resource) = made else { return Ok(()) };
-                        object.created(&resource);
-                        buffer.set_resource(resource);
-                        ctx.server.ledger.buffer_made(&buffer);
-                    }
+                    Ok(buffer) => match ctx.server.can_show(&buffer) {
+                        Answer::Taken => created(ctx.server, object, buffer),
+                        Answer::Refused => failed(ctx.server, object, &buffer),
+                        Answer::Asked => {
+                            let waiting = Waiting { params: object.clone(), buffer, exists: false };
+                            ctx.server.dmabufs.wait(waiting);
+                        }
+                    },
                     Err(Refusal::Error(error)) => return Err(error),
                     Err(Refusal::Failed(why)) => {
                         refused(ctx, wanted.fourcc, &why);
@@ -130,10 +128,84 @@ impl Requests<ZwpLinuxBufferParamsV1> for ParamsData {
                 let resource = ctx.init.init(buffer_id, BufferData { buffer: buffer.clone() });
                 buffer.set_resource(resource);
                 ctx.server.ledger.buffer_made(&buffer);
+                match ctx.server.can_show(&buffer) {
+                    Answer::Taken => {}
+                    Answer::Refused => return Err(not_taken()),
+                    Answer::Asked => {
+                        let waiting = Waiting { params: object.clone(), buffer, exists: true };
+                        ctx.server.dmabufs.wait(waiting);
+                    }
+                }
             }
             _ => {}
         }
         Ok(())
+    }
+}
+
+/// A buffer of which only the host knows whether it can be shown, until it says so.
+pub(crate) struct Waiting {
+    params: ZwpLinuxBufferParamsV1,
+    buffer: Arc<Buffer>,
+    /// Whether the client has it already (`create_immed`).
+    exists: bool,
+}
+
+impl Waiting {
+    /// The buffer's number.
+    pub fn id(&self) -> u64 {
+        self.buffer.id()
+    }
+}
+
+fn created(server: &mut Server, params: &ZwpLinuxBufferParamsV1, buffer: Arc<Buffer>) {
+    let data = BufferData { buffer: buffer.clone() };
+    let client = params.client();
+    let made = client.and_then(|c| c.create_resource::<WlBuffer, _, Server>(&server.display, 1, data).ok());
+    // It fails only for a client that is gone.
+    let Some(resource) = made else { return };
+    params.created(&resource);
+    buffer.set_resource(resource);
+    server.ledger.buffer_made(&buffer);
+}
+
+fn failed(server: &mut Server, params: &ZwpLinuxBufferParamsV1, buffer: &Buffer) {
+    let client = buffer.client();
+    client.counts.buffers.fetch_sub(1, Ordering::Relaxed);
+    if let Some(image) = buffer.dmabuf() {
+        server.ledger.dmabuf_refused(client, image.fourcc(), NOT_TAKEN);
+    }
+    params.failed();
+}
+
+const NOT_TAKEN: &str = "only a GPU can read it, and the host does not take it";
+
+fn not_taken() -> ProtocolError {
+    ProtocolError::new(Error::InvalidWlBuffer, NOT_TAKEN)
+}
+
+impl Server {
+    /// Whether a picture in dma-bufs can be shown in any way.
+    fn can_show(&self, buffer: &Buffer) -> Answer {
+        // The host is asked at any rate, so that it has answered by the first commit.
+        let answer = self.backend.try_dmabuf(buffer);
+        if buffer.dmabuf().is_some_and(DmaImage::is_readable) { Answer::Taken } else { answer }
+    }
+
+    /// The host has tried a buffer.
+    pub fn dmabuf_answer(&mut self, buffer: u64, taken: bool) {
+        // What could only be composed until now can be forwarded.
+        self.schedule_frame();
+        let Some(Waiting { params, buffer, exists }) = self.dmabufs.waited(buffer) else { return };
+        match (exists, taken) {
+            (true, true) => {}
+            (true, false) => post(&self.display, buffer.client(), params.id(), not_taken()),
+            (false, _) if !params.is_alive() => {
+                buffer.client().counts.buffers.fetch_sub(1, Ordering::Relaxed);
+            }
+            (false, true) => created(self, &params, buffer),
+            (false, false) => failed(self, &params, &buffer),
+        }
     }
 }
 

@@ -59,7 +59,9 @@ impl Requests<ZwpLinuxDmabufV1> for DmabufData {
             }
             Request::GetSurfaceFeedback { id, surface } => {
                 let feedback = ctx.init.init(id, FeedbackData);
-                ctx.server.dmabufs.add_feedback(feedback, Some(surface_id(&surface)));
+                let id = surface_id(&surface);
+                ctx.server.dmabufs.add_feedback(feedback, Some(id));
+                ctx.server.follow_feedback(id);
             }
             _ => {}
         }
@@ -72,7 +74,6 @@ impl Server {
     ///
     /// `offer` comes before what can be composed; `None` takes back what was said before. For a surface without an
     /// offer of its own that for everybody counts.
-    #[allow(dead_code)] // for backends that pass dma-bufs on
     pub fn feedback_changed(
         &mut self,
         surface: Option<crate::surface::SurfaceId>,

@@ -11,7 +11,7 @@ use selkie_protocols::upstream::wp::viewporter::server::wp_viewport::WpViewport;
 use wayland_server::protocol::wl_surface::WlSurface;
 
 use super::{Applied, Attach, ContentError, Current, Pending};
-use crate::buffer::BufferUse;
+use crate::buffer::{BufferUse, Path};
 use crate::client::ClientState;
 use crate::geometry::Point;
 
@@ -70,8 +70,8 @@ pub struct Surface {
     pub viewport: Option<WpViewport>,
     /// Whether any of it could be seen in the last frame.
     pub visible: bool,
-    /// Whether a host shows its memory as it is, and tells it itself when to draw the next frame.
-    pub forwarded: bool,
+    /// The path of its last frame.
+    pub path: Option<Path>,
     /// Whether any of it was within the output in the last frame, covered or not.
     pub on_output: bool,
     /// Whether it was told so (`wl_surface.enter`).
@@ -79,6 +79,11 @@ pub struct Surface {
 }
 
 impl Surface {
+    /// Whether a host shows its memory as it is, and tells it itself when to draw the next frame.
+    pub fn is_forwarded(&self) -> bool {
+        self.path == Some(Path::Forwarded)
+    }
+
     /// Frame callbacks that wait, committed or not.
     pub fn waiting_callbacks(&self) -> usize {
         let cached = self.cached.as_ref().map_or(0, |c| c.callbacks.len());
@@ -132,7 +137,7 @@ impl Surfaces {
             stack: vec![id],
             viewport: None,
             visible: false,
-            forwarded: false,
+            path: None,
             on_output: false,
             told_on_output: false,
         };

@@ -6,6 +6,7 @@ use wayland_client::protocol::{wl_keyboard, wl_pointer};
 
 use super::HostError;
 use crate::geometry::Size;
+use crate::protocol::dmabuf_feedback::DmabufOffer;
 use crate::scene::ElementId;
 
 /// Something that happened on the host's side.
@@ -21,6 +22,20 @@ pub(crate) enum HostEvent {
         id: ElementId,
         /// How many of the frame callbacks that wait there are due, the oldest ones.
         callbacks: usize,
+    },
+    /// The host would like dma-bufs to be like that: everybody's, or those of one element.
+    DmabufOffer {
+        /// The element, which has a layer.
+        element: Option<ElementId>,
+        /// What it would like.
+        offer: DmabufOffer,
+    },
+    /// The host has tried a client's dma-buf.
+    DmabufAnswer {
+        /// The buffer's number.
+        buffer: u64,
+        /// Whether it takes it.
+        taken: bool,
     },
     /// A frame turned to light.
     Presented(PresentedAt),

@@ -16,13 +16,13 @@ use wayland_client::{Connection, QueueHandle, WEnum};
 
 use super::{Host, Silent};
 use crate::backend::placement::Misfit;
-use crate::buffer::{Access, Buffer, Held, Layout, Pool};
+use crate::buffer::{Access, Buffer, Held, Layout, Pool, Source};
 use crate::client::ClientState;
 
 /// Pools of one client that the host is shown at a time: each takes the host a mapping, of which a process may have 65530.
 const MOST_POOLS: u64 = 256;
 /// Buffers of one client that the host is shown at a time.
-const MOST_BUFFERS: u64 = 4096;
+pub(super) const MOST_BUFFERS: u64 = 4096;
 /// Pixels in a row or column; what hosts make a texture of has limits, and they do not tell them.
 const MOST_PIXELS: i32 = 8192;
 
@@ -53,11 +53,14 @@ pub(crate) enum Obstacle {
     /// No dma-bufs, or not of this kind.
     #[error("the host does not take this dma-buf")]
     DmaBuf,
+    /// A dma-buf that the host has yet to try.
+    #[error("the host has not said yet whether it takes this dma-buf")]
+    Asked,
 }
 
 impl Obstacle {
     /// Whether it will be there the next time.
-    fn lasts(&self) -> bool {
+    pub fn lasts(&self) -> bool {
         !matches!(self, Obstacle::TooMany | Obstacle::NotRelayable(NotRelayable::Locked))
     }
 }
@@ -88,13 +91,13 @@ impl Dispatch2<wl_shm::WlShm, Host> for Shm {
 }
 
 /// One more of what a client has at the host, as long as this lives.
-struct Counted {
+pub(super) struct Counted {
     client: Arc<ClientState>,
     count: fn(&ClientState) -> &AtomicU64,
 }
 
 impl Counted {
-    fn take(client: &Arc<ClientState>, count: fn(&ClientState) -> &AtomicU64, most: u64) -> Option<Self> {
+    pub fn take(client: &Arc<ClientState>, count: fn(&ClientState) -> &AtomicU64, most: u64) -> Option<Self> {
         let counted = Self { client: client.clone(), count };
         (count(client).fetch_add(1, Ordering::Relaxed) < most).then_some(counted)
     }
@@ -156,9 +159,10 @@ impl Host {
     /// # Errors
     ///
     /// [`Obstacle`] if it cannot be passed on.
-    pub(super) fn export(&self, buffer: &Buffer) -> Result<wl_buffer::WlBuffer, Obstacle> {
-        let (Some(pool), Some(layout)) = (buffer.pool(), buffer.layout()) else {
-            return Err(Obstacle::DmaBuf);
+    pub fn export(&self, buffer: &Buffer) -> Result<wl_buffer::WlBuffer, Obstacle> {
+        let (pool, layout) = match buffer.source() {
+            Source::Shm { pool, layout } => (pool, layout),
+            Source::DmaBuf(image) => return self.export_dmabuf(buffer, image),
         };
         let make = || -> Result<HostBuffer, Obstacle> {
             let Layout { offset, stride, size, format } = *layout;

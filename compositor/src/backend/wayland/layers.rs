@@ -19,6 +19,7 @@ use wayland_client::protocol::{
 };
 use wayland_client::{Connection, Proxy, QueueHandle};
 
+use selkie_protocols::upstream::wp::linux_dmabuf::zv1::client::zwp_linux_dmabuf_feedback_v1::ZwpLinuxDmabufFeedbackV1;
 use selkie_protocols::upstream::wp::viewporter::client::{
     wp_viewport::WpViewport, wp_viewporter::WpViewporter,
 };
@@ -60,6 +61,8 @@ pub(super) struct Layer {
     /// Whether a frame callback of our own is still to come.
     waiting: bool,
     swapchain: Option<Swapchain>,
+    /// What the host would like the element's dma-bufs to be, if its client wants to know.
+    feedback: Option<ZwpLinuxDmabufFeedbackV1>,
     /// Whether the element is in the frame that is being made.
     stays: bool,
 }
@@ -155,6 +158,9 @@ impl Host {
 impl Drop for Layer {
     fn drop(&mut self) {
         // In the order that the protocols want.
+        if let Some(feedback) = &self.feedback {
+            feedback.destroy();
+        }
         if let Some(viewport) = &self.viewport {
             viewport.destroy();
         }
@@ -335,6 +341,16 @@ impl Host {
         told
     }
 
+    /// Has the host say what dma-bufs it would like for `element`, if it shows that client's memory and can say so
+    /// ([`HostEvent::DmabufOffer`]).
+    pub fn follow_feedback(&mut self, id: ElementId) {
+        let Some(layer) = self.layers.all.get(&id).filter(|l| l.feedback.is_none()) else { return };
+        let feedback = self.surface_feedback(&layer.surface, id);
+        if let Some(layer) = self.layers.all.get_mut(&id) {
+            layer.feedback = feedback;
+        }
+    }
+
     /// Has the layer of `element` show a client's memory itself. Returns the number for
     /// [`HostEvent::Presented`](super::HostEvent::Presented), 0 if nobody asked.
     pub fn show_export(&mut self, element: &Element, used: &Arc<BufferUse>, export: &Export) -> u64 {
@@ -446,6 +462,7 @@ impl Host {
             asked: VecDeque::new(),
             waiting: false,
             swapchain: None,
+            feedback: None,
             stays: false,
         };
         Some(vacant.insert(layer))

@@ -6,6 +6,7 @@
 //!
 //! Nothing here runs but when the host says something or [`Host::present`] is called.
 
+mod dmabuf;
 mod event;
 mod exports;
 mod input;
@@ -38,11 +39,13 @@ use wayland_client::{ConnectError, Connection, DispatchError, EventQueue, Proxy,
 use selkie_protocols::upstream::wp::presentation_time::client::wp_presentation::WpPresentation;
 
 pub(crate) use event::{HostEvent, Keyboard, Pointer, Screen};
+pub(crate) use exports::Obstacle;
 pub(crate) use layers::Export;
 pub(crate) use swapchain::Drawing;
 
 use crate::geometry::{Region, Size};
 use crate::scene::Element;
+use dmabuf::Dmabufs;
 use exports::{Shm, ShmFormats};
 use input::{Input, Seats};
 use layers::{Beat, Layers, damage_buffer};
@@ -129,6 +132,7 @@ pub(crate) struct Host {
     input: Input,
     shm: wl_shm::WlShm,
     shm_formats: ShmFormats,
+    dmabufs: Dmabufs,
     swapchain: Swapchain,
     layers: Layers,
     events: VecDeque<HostEvent>,
@@ -187,6 +191,7 @@ impl Host {
             layers: Layers::bind(&globals, &handle, compositor.wl_compositor().clone()),
             shm,
             shm_formats: ShmFormats::default(),
+            dmabufs: Dmabufs::bind(&globals, &handle),
             events: VecDeque::new(),
             on: Vec::new(),
             clock_id: None,
@@ -212,6 +217,7 @@ impl Host {
         while !host.configured {
             queue.roundtrip(&mut host)?;
         }
+        host.offer_legacy_dmabufs();
         host.queue = Some(queue);
         Ok(host)
     }
