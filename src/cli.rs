@@ -83,7 +83,7 @@ pub struct CompositorArgs {
     /// An exception for one program, by its process name (repeatable)
     #[arg(long, value_name = "PROGRAM=POLICY", value_parser = Policies::parse_exception)]
     pub policy_for: Vec<(String, Policy)>,
-    /// Draw even what could be passed on (at present everything is drawn)
+    /// Draw even what could be passed on to the host as it is
     #[arg(long)]
     pub compose: bool,
     /// Take pictures in dma-bufs; auto: where this machine has a device that makes any

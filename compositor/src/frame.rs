@@ -163,8 +163,7 @@ impl Server {
         let faults: Vec<ElementId> = drawn.iter().filter(|d| d.fault).map(|d| d.id).collect();
         self.record_frame(drawn_anything);
         if drawn_anything && self.frames.shown > 0 {
-            let size = self.scene.size;
-            self.pictures.frame(&mut self.backend, size, &damage, clock::now_ns());
+            self.pictures.frame(&mut self.backend, &self.scene, &damage, clock::now_ns());
         }
         // Dropping the scene ends our reading: releases go out as buffers are replaced.
         self.scene.elements.clear();
@@ -330,7 +329,7 @@ impl Server {
     }
 
     /// Rebuilds the scene from the surfaces and finds out which of them can be seen.
-    fn build_scene(&mut self) {
+    pub fn build_scene(&mut self) {
         let scale = self.output.scale();
         self.scene.scale = scale;
         self.scene.size = self.output.size();

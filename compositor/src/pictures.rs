@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::backend::Backend;
 use crate::capture::{CaptureError, Picture, Recorder};
 use crate::config::Config;
-use crate::geometry::{Region, Size};
+use crate::geometry::Region;
+use crate::scene::Scene;
 
 /// What is to be written, and what went wrong so far.
 #[derive(Default)]
@@ -38,22 +39,22 @@ impl Pictures {
     /// A frame was shown that differs from the last one in `damage`.
     ///
     /// A failure ends the recording, not the compositor; it is told at once, and again at the end.
-    pub fn frame(&mut self, backend: &mut Backend, size: Size, damage: &Region, at_ns: u64) {
+    pub fn frame(&mut self, backend: &mut Backend, scene: &Scene, damage: &Region, at_ns: u64) {
         if self.record.is_none() {
             return;
         }
         let at = Duration::from_nanos(at_ns);
         self.unrecorded = self.unrecorded.union(damage);
         if self.last.is_none_or(|last| at.saturating_sub(last) >= self.interval) {
-            self.push(backend, size, at);
+            self.push(backend, scene, at);
         }
     }
 
-    fn push(&mut self, backend: &mut Backend, size: Size, at: Duration) {
+    fn push(&mut self, backend: &mut Backend, scene: &Scene, at: Duration) {
         let Some(recorder) = &mut self.record else { return };
         let damage = std::mem::take(&mut self.unrecorded);
         self.last = Some(at);
-        let pushed = backend.last_frame(|pixels| recorder.push(at, size, pixels, &damage));
+        let pushed = backend.last_frame(scene, |pixels| recorder.push(at, scene.size, pixels, &damage));
         if let Some(Err(e)) = pushed {
             tracing::error!("{e}; the recording is lost");
             self.failed = Some(e);
@@ -61,17 +62,17 @@ impl Pictures {
         }
     }
 
-    /// Writes what remains to be written.
-    pub fn finish(&mut self, backend: &mut Backend, size: Size, at_ns: u64) -> Result<(), CaptureError> {
+    /// Writes what remains to be written; `scene` is what shows.
+    pub fn finish(&mut self, backend: &mut Backend, scene: &Scene, at_ns: u64) -> Result<(), CaptureError> {
         let captured = match self.capture.take() {
             Some((path, picture)) => backend
-                .last_frame(|pixels| picture.write(size, pixels))
+                .last_frame(scene, |pixels| picture.write(scene.size, pixels))
                 .unwrap_or(Err(CaptureError::Empty(path))),
             None => Ok(()),
         };
         let at = Duration::from_nanos(at_ns);
         if self.unrecorded.is_non_empty() {
-            self.push(backend, size, at);
+            self.push(backend, scene, at);
         }
         let recorded = match self.record.take() {
             Some(recorder) => recorder.finish(at),

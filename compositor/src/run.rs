@@ -310,8 +310,9 @@ impl Compositor {
         let server = &mut self.server;
         let summary = server.summary();
         let finished = server.ledger.finish();
-        let pictures =
-            server.pictures.finish(&mut server.backend, server.output.size(), crate::clock::now_ns());
+        server.build_scene();
+        let pictures = server.pictures.finish(&mut server.backend, &server.scene, crate::clock::now_ns());
+        server.scene.elements.clear();
         if let Some(failure) = server.failure.take() {
             return Err(failure);
         }
@@ -431,9 +432,7 @@ fn spare_fd() -> Option<OwnedFd> {
 
 fn open(config: &Config) -> Result<Backend, StartError> {
     let headless = || Backend::Headless(Headless::new(config.size, config.refresh_hz));
-    // A picture of everything can only be had where everything is drawn.
-    let compose = config.compose || config.capture.is_some() || config.record.is_some();
-    let nested = |host| Backend::Wayland(Box::new(Nested::new(host, compose)));
+    let nested = |host| Backend::Wayland(Box::new(Nested::new(host, config.compose)));
     match config.backend {
         BackendKind::Headless => Ok(headless()),
         BackendKind::Wayland => Ok(nested(Host::connect(None, config.size)?)),

@@ -147,11 +147,11 @@ impl Backend {
         }
     }
 
-    /// Calls `f` with the last frame: XRGB8888 rows without padding. `None` before the first.
-    pub fn last_frame<R>(&mut self, f: impl FnOnce(&[u32]) -> R) -> Option<R> {
+    /// Calls `f` with the last frame, which showed `scene`: XRGB8888 rows without padding. `None` before the first.
+    pub fn last_frame<R>(&mut self, scene: &Scene, f: impl FnOnce(&[u32]) -> R) -> Option<R> {
         match self {
             Backend::Headless(b) => b.last_frame().map(f),
-            Backend::Wayland(b) => b.last_frame().map(f),
+            Backend::Wayland(b) => b.last_frame(scene).map(f),
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::buffer::{Buffer, BufferUse, Path};
 use crate::clock;
 use crate::frame::{Presented, Showing};
 use crate::geometry::{Point, Rect, Region, Size};
-use crate::render::{PixmanRenderer, Renderer};
+use crate::render::{PixmanRenderer, Renderer, Target};
 use crate::scene::{Content, Element, ElementId, Scene, View};
 use crate::scene_diff::SceneMemory;
 use crate::server::Server;
@@ -38,6 +38,7 @@ pub(crate) struct Nested {
     stale: Region,
     /// How each element of the scene gets to the host.
     plans: Vec<Plan>,
+    shown_once: bool,
     /// For who wants to see the last frame.
     picture: Vec<u32>,
     pub scroll: Scroll,
@@ -65,6 +66,7 @@ impl Nested {
             memory: SceneMemory::default(),
             stale: Region::default(),
             plans: Vec::new(),
+            shown_once: false,
             picture: Vec::new(),
             scroll: Scroll::default(),
         }
@@ -134,6 +136,7 @@ impl Nested {
             shown.ways.push(way);
         }
         self.host.finish(&scene.elements, draws, tick);
+        self.shown_once = true;
         Ok(Showing::Soon)
     }
 
@@ -186,9 +189,18 @@ impl Nested {
         own
     }
 
-    /// The last frame, as the host has it; `None` unless all of it was composed.
-    pub fn last_frame(&mut self) -> Option<&[u32]> {
-        self.host.copy_last_frame(&mut self.picture).map(|_| self.picture.as_slice())
+    /// `scene` as the host shows it; `None` before the first frame. What was forwarded is drawn for this, and for nothing else.
+    pub fn last_frame(&mut self, scene: &Scene) -> Option<&[u32]> {
+        if !self.shown_once {
+            return None;
+        }
+        // Neither is negative.
+        let (w, h) = (scene.size.w as usize, scene.size.h as usize);
+        self.picture.resize(w * h, 0);
+        let mut target = Target { ptr: self.picture.as_mut_ptr().cast(), stride: w * 4, size: scene.size };
+        let all = Rect::of_size(scene.size).to_region();
+        self.renderer.render(scene.view(), &mut target, &all, &mut Vec::new());
+        Some(&self.picture)
     }
 }
 

@@ -94,7 +94,8 @@ impl Fixture {
         self.compositor.step();
         let server = self.server();
         let width = server.output.size().w as usize;
-        server.backend.last_frame(|p| p[y * width + x] & 0xff_ffff).expect("a frame was shown")
+        let pixel = |p: &[u32]| p[y * width + x] & 0xff_ffff;
+        server.backend.last_frame(&server.scene, pixel).expect("a frame was shown")
     }
 
     /// The pointer moves to a place of the output.

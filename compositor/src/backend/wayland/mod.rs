@@ -313,12 +313,6 @@ impl Host {
         self.presentation.is_some()
     }
 
-    /// Copies what was presented last into `pixels` (XRGB8888, rows without padding) and returns its size; `None`
-    /// if nothing was, or the memory is in use for another size by now.
-    pub fn copy_last_frame(&self, pixels: &mut Vec<u32>) -> Option<Size> {
-        self.swapchain.copy_shown(pixels)
-    }
-
     /// Sends what is buffered. To be called before the loop sleeps.
     ///
     /// A host that does not read gets the rest with the next call; one that is gone shows as [`HostEvent::Lost`] when the

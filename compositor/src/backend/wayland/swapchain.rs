@@ -41,8 +41,6 @@ pub(super) struct Swapchain {
     last_id: u64,
     /// The one that is being drawn into.
     drawing: Option<u64>,
-    /// The one that was shown last.
-    shown: Option<u64>,
 }
 
 struct Slot {
@@ -93,18 +91,8 @@ impl Dispatch2<wl_buffer::WlBuffer, Host> for SlotId {
 
 impl Swapchain {
     pub fn new(shm: wl_shm::WlShm, queue: QueueHandle<Host>, owner: Owner) -> Self {
-        let (memory, drawing, shown) = (None, None, None);
-        Self {
-            shm,
-            queue,
-            owner,
-            memory,
-            size: Size::default(),
-            slots: Vec::new(),
-            last_id: 0,
-            drawing,
-            shown,
-        }
+        let (memory, drawing) = (None, None);
+        Self { shm, queue, owner, memory, size: Size::default(), slots: Vec::new(), last_id: 0, drawing }
     }
 
     /// A buffer of `size` to draw the next frame into, which differs from the last in `damage`.
@@ -141,7 +129,6 @@ impl Swapchain {
         let slot = self.slots.iter_mut().find(|s| s.id == id)?;
         slot.busy = true;
         slot.stale = Region::default();
-        self.shown = Some(id);
         Some(&slot.buffer)
     }
 
@@ -193,20 +180,6 @@ impl Swapchain {
         let pool = self.shm.create_pool(memory.fd().as_fd(), as_pool_size, &self.queue, Silent);
         self.memory = Some((memory, pool.clone()));
         Ok(pool)
-    }
-
-    /// Copies what was shown last into `pixels`: XRGB8888, rows without padding. `None` if its memory
-    /// is not there any more.
-    pub fn copy_shown(&self, pixels: &mut Vec<u32>) -> Option<Size> {
-        let slot = self.slots.iter().find(|s| Some(s.id) == self.shown)?;
-        let (memory, _) = self.memory.as_ref()?;
-        let mut row = vec![0; stride(slot.size)];
-        pixels.clear();
-        for y in 0..slot.size.h as usize {
-            memory.read_at(slot.place.start as usize + y * row.len(), &mut row).ok()?;
-            pixels.extend(row.chunks_exact(4).map(|p| u32::from_le_bytes([p[0], p[1], p[2], p[3]])));
-        }
-        Some(slot.size)
     }
 }
 
