@@ -131,6 +131,7 @@ impl Requests<ZwpLinuxBufferParamsV1> for ParamsData {
                 match ctx.server.can_show(&buffer) {
                     Answer::Taken => {}
                     Answer::Refused => return Err(not_taken()),
+                    // Until then it is composed, if it can be.
                     Answer::Asked => {
                         let waiting = Waiting { params: object.clone(), buffer, exists: true };
                         ctx.server.dmabufs.wait(waiting);
@@ -143,7 +144,7 @@ impl Requests<ZwpLinuxBufferParamsV1> for ParamsData {
     }
 }
 
-/// A buffer of which only the host knows whether it can be shown, until it says so.
+/// A buffer that the host has yet to try.
 pub(crate) struct Waiting {
     params: ZwpLinuxBufferParamsV1,
     buffer: Arc<Buffer>,
@@ -178,6 +179,11 @@ fn failed(server: &mut Server, params: &ZwpLinuxBufferParamsV1, buffer: &Buffer)
     params.failed();
 }
 
+/// Whether it can be composed.
+fn is_readable(buffer: &Buffer) -> bool {
+    buffer.dmabuf().is_some_and(|image| image.is_readable() && image.map().is_ok())
+}
+
 const NOT_TAKEN: &str = "only a GPU can read it, and the host does not take it";
 
 fn not_taken() -> ProtocolError {
@@ -187,9 +193,10 @@ fn not_taken() -> ProtocolError {
 impl Server {
     /// Whether a picture in dma-bufs can be shown in any way.
     fn can_show(&self, buffer: &Buffer) -> Answer {
-        // The host is asked at any rate, so that it has answered by the first commit.
-        let answer = self.backend.try_dmabuf(buffer);
-        if buffer.dmabuf().is_some_and(DmaImage::is_readable) { Answer::Taken } else { answer }
+        match self.backend.try_dmabuf(buffer) {
+            Answer::Refused if is_readable(buffer) => Answer::Taken,
+            answer => answer,
+        }
     }
 
     /// The host has tried a buffer.
@@ -199,12 +206,13 @@ impl Server {
         let Some(Waiting { params, buffer, exists }) = self.dmabufs.waited(buffer) else { return };
         match (exists, taken) {
             (true, true) => {}
+            (true, false) if is_readable(&buffer) => {}
             (true, false) => post(&self.display, buffer.client(), params.id(), not_taken()),
             (false, _) if !params.is_alive() => {
                 buffer.client().counts.buffers.fetch_sub(1, Ordering::Relaxed);
             }
-            (false, true) => created(self, &params, buffer),
-            (false, false) => failed(self, &params, &buffer),
+            (false, taken) if taken || is_readable(&buffer) => created(self, &params, buffer),
+            (false, _) => failed(self, &params, &buffer),
         }
     }
 }
