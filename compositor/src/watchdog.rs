@@ -3,6 +3,9 @@
 //! A client's turn lasts until its socket is empty, and some requests are answered by
 //! wayland-server without any code of ours running, so only another thread can end a turn. It
 //! sleeps while there is nothing to do, and looks a few times a second while there is.
+//!
+//! A turn may also be long because the machine is slow or one request is, which is not the client's fault: then there is nothing
+//! more to read. So what counts is that there always is.
 
 use std::io;
 use std::net::Shutdown;
@@ -12,9 +15,13 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-/// A turn that is seen in progress at two looks in a row has taken longer than this. A client is
-/// served within a second even while another one has to be cut off.
-const LOOK_EVERY: Duration = Duration::from_millis(400);
+/// How often it looks.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// A turn that lasts over so many looks in a row, with more to read at each, is ended: others are served within
+/// a second even then.
+const FULL_LOOKS: u32 = 2;
+/// And over so many whatever there is to read.
+const MOST_LOOKS: u32 = 40;
 
 /// The thread, and how it is told.
 pub(crate) struct Watchdog {
@@ -67,6 +74,7 @@ impl Drop for Watchdog {
 impl Shared {
     fn look(&self) {
         let mut seen = self.turn.load(Ordering::SeqCst);
+        let (mut looks, mut full) = (0, 0);
         while !self.stop.load(Ordering::SeqCst) {
             if self.parked.load(Ordering::SeqCst) {
                 thread::park();
@@ -80,10 +88,20 @@ impl Shared {
                 if self.turn.load(Ordering::SeqCst) != now {
                     self.parked.store(false, Ordering::SeqCst);
                 }
-            } else if now == seen {
-                self.end_turn();
             }
-            seen = now;
+            if now != seen || now.is_multiple_of(2) {
+                (seen, looks, full) = (now, 0, 0);
+                continue;
+            }
+            let Some(stream) = self.stream.lock().unwrap_or_else(PoisonError::into_inner).upgrade() else {
+                continue;
+            };
+            looks += 1;
+            let waiting = rustix::io::ioctl_fionread(&stream).is_ok_and(|bytes| bytes > 0);
+            full = if waiting { full + 1 } else { 0 };
+            if full >= FULL_LOOKS || looks >= MOST_LOOKS {
+                end_turn(&stream, LOOK_EVERY * looks);
+            }
         }
     }
 
@@ -98,14 +116,11 @@ impl Shared {
             thread::park_timeout(rest);
         }
     }
+}
 
-    /// Cuts the connection whose turn it is: its next read is the end of the file.
-    fn end_turn(&self) {
-        let stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
-        if let Some(stream) = stream {
-            tracing::warn!("a client kept the compositor busy for {LOOK_EVERY:?} without a pause: ended");
-            // It may have gone by itself in the meantime.
-            let _ = stream.shutdown(Shutdown::Both);
-        }
-    }
+/// Cuts a connection: its next read is the end of the file.
+fn end_turn(stream: &UnixStream, lasted: Duration) {
+    tracing::warn!("a client kept the compositor busy for {lasted:?} without a pause: ended");
+    // It may have gone by itself in the meantime.
+    let _ = stream.shutdown(Shutdown::Both);
 }
