@@ -63,6 +63,15 @@ pub enum DmabufArg {
     Off,
 }
 
+/// Whether sealed pools become dma-bufs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum ImportArg {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
 #[derive(Debug, Args)]
 pub struct CompositorArgs {
     /// Where the picture goes
@@ -86,6 +95,9 @@ pub struct CompositorArgs {
     /// Draw even what could be passed on to the host as it is
     #[arg(long)]
     pub compose: bool,
+    /// Nested: make dma-bufs of sealed memory before it is passed on; auto: if the host's GPU would rather have them
+    #[arg(long, value_enum, default_value_t)]
+    pub import: ImportArg,
     /// Take pictures in dma-bufs; auto: where this machine has a device that makes any
     #[arg(long, value_enum, default_value_t)]
     pub dmabuf: DmabufArg,

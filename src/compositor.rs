@@ -7,9 +7,9 @@ use std::process::{Child, Command, ExitCode, ExitStatus};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use selkie_compositor::buffer::Policies;
-use selkie_compositor::{BackendKind, Compositor, Config, Ended, Remote};
+use selkie_compositor::{BackendKind, Compositor, Config, Ended, Import, Remote};
 
-use crate::cli::{BackendArg, CompositorArgs, DmabufArg};
+use crate::cli::{BackendArg, CompositorArgs, DmabufArg, ImportArg};
 use crate::exit::Outcome;
 
 /// Runs a compositor until it is told to stop, its frames are shown, or its command has ended.
@@ -53,6 +53,11 @@ fn config(args: CompositorArgs) -> Config {
             DmabufArg::Off => Some(false),
         },
         compose: args.compose,
+        import: match args.import {
+            ImportArg::Auto => Import::Auto,
+            ImportArg::Always => Import::Always,
+            ImportArg::Never => Import::Never,
+        },
         capture: args.capture,
         record: args.record,
         frames: args.frames,

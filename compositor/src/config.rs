@@ -20,6 +20,18 @@ pub enum BackendKind {
     Headless,
 }
 
+/// Whether a nested compositor makes dma-bufs of sealed pools (with udmabuf).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Import {
+    /// For hosts whose GPU would rather have them.
+    #[default]
+    Auto,
+    /// For every host that takes them.
+    Always,
+    /// Not at all.
+    Never,
+}
+
 /// Where new windows appear.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Placement {
@@ -54,6 +66,8 @@ pub struct Config {
     pub dmabuf: Option<bool>,
     /// Compose even what could be passed on.
     pub compose: bool,
+    /// Make dma-bufs of sealed pools before they are passed on.
+    pub import: Import,
     /// Write the output's last frame to this PNG.
     pub capture: Option<PathBuf>,
     /// Write every frame to this APNG.
@@ -86,6 +100,7 @@ impl Default for Config {
             limits: Limits::default(),
             dmabuf: None,
             compose: false,
+            import: Import::Auto,
             capture: None,
             record: None,
             record_interval: Duration::ZERO,

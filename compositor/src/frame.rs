@@ -224,6 +224,9 @@ impl Server {
             self.ledger.frame(frame, &shown);
         }
         self.frames.shown += u64::from(drew && shows_client);
+        for (pool, why) in self.frames.showing.not_imported.drain(..) {
+            self.ledger.not_imported(pool, &why.to_string());
+        }
         for id in elsewhere {
             self.path_changed(id);
         }

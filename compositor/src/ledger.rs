@@ -174,6 +174,11 @@ impl Ledger {
         self.write(&Event::Resize { pool: pool.id(), size: pool.size() });
     }
 
+    /// A sealed pool is forwarded as it is, and will not become a dma-buf before.
+    pub fn not_imported(&mut self, pool: u64, why: &str) {
+        self.write(&Event::NotImported { pool, why });
+    }
+
     /// A buffer was made.
     pub fn buffer_made(&mut self, buffer: &Buffer) {
         if let Some(image) = buffer.dmabuf() {

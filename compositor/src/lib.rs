@@ -37,7 +37,7 @@ mod watchdog;
 
 pub use backend::wayland::HostError;
 pub use client::{ClientState, Counts, Limits};
-pub use config::{BackendKind, Config, Placement};
+pub use config::{BackendKind, Config, Import, Placement};
 pub use error::{Culprit, ProtocolError};
 pub use ledger::ClientRecord;
 pub use report::ReportError;

@@ -28,6 +28,11 @@ pub(crate) enum Event<'a> {
         pool: u64,
         size: u64,
     },
+    /// A sealed pool that does not become a dma-buf.
+    NotImported {
+        pool: u64,
+        why: &'a str,
+    },
     Buffer {
         buffer: u64,
         pool: u64,

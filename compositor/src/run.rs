@@ -435,8 +435,8 @@ fn open(config: &Config) -> Result<Backend, StartError> {
     let nested = |host| Backend::Wayland(Box::new(Nested::new(host, config.compose)));
     match config.backend {
         BackendKind::Headless => Ok(headless()),
-        BackendKind::Wayland => Ok(nested(Host::connect(None, config.size)?)),
-        BackendKind::Auto => match Host::connect(None, config.size) {
+        BackendKind::Wayland => Ok(nested(Host::connect(None, config.size, config.import)?)),
+        BackendKind::Auto => match Host::connect(None, config.size, config.import) {
             Ok(host) => Ok(nested(host)),
             Err(e @ (HostError::NoDisplay | HostError::NoRuntimeDir(_) | HostError::Unreachable { .. })) => {
                 tracing::info!("headless, since there is no session: {e}");

@@ -11,7 +11,7 @@ pub(crate) use nested::Nested;
 
 use host_input::Scroll;
 
-use wayland::Host;
+use wayland::{Host, NotImported};
 
 use crate::RunError;
 use crate::buffer::{Buffer, Path};
@@ -27,6 +27,8 @@ pub(crate) struct Shown {
     pub ways: Vec<Way>,
     /// What drawing took.
     pub drawn: Vec<Drawn>,
+    /// Pools, by their numbers, of which it turned out that they will not be imported, and why.
+    pub not_imported: Vec<(u64, NotImported)>,
 }
 
 /// Whether a dma-buf that the CPU cannot read can be shown.
@@ -54,6 +56,7 @@ impl Shown {
     pub fn clear(&mut self) {
         self.ways.clear();
         self.drawn.clear();
+        self.not_imported.clear();
     }
 }
 

@@ -129,13 +129,15 @@ impl Nested {
                     Way { path: Path::Composed, frame: self.host.show_drawn(element, visible, &damage) }
                 }
                 Plan::Forward { used, export } => {
-                    Way { path: Path::Forwarded, frame: self.host.show_export(element, &used, &export) }
+                    let path = export.memory.path;
+                    Way { path, frame: self.host.show_export(element, &used, &export) }
                 }
                 Plan::Outside { path } => Way { path, frame: 0 },
             };
             shown.ways.push(way);
         }
         self.host.finish(&scene.elements, draws, tick);
+        shown.not_imported.append(&mut self.host.not_imported());
         self.shown_once = true;
         Ok(Showing::Soon)
     }

@@ -37,6 +37,8 @@ pub struct Buffer {
     path: AtomicU8,
     /// What the backend made of it.
     pub(crate) kept: Kept,
+    /// What it made of it as a dma-buf.
+    pub(crate) imported: Kept,
     /// What a host still reads it for.
     pub(crate) held: Arc<Held>,
 }
@@ -53,6 +55,7 @@ impl Buffer {
             frames: AtomicU64::new(0),
             path: AtomicU8::new(0),
             kept: Kept::default(),
+            imported: Kept::default(),
             held: Arc::default(),
         })
     }

@@ -89,6 +89,8 @@ pub struct Pool {
     client: Arc<ClientState>,
     /// What the backend made of it.
     pub(crate) kept: Kept,
+    /// What it made of it as a dma-buf.
+    pub(crate) imported: Kept,
 }
 
 /// What memory holds, in bytes.
@@ -150,6 +152,7 @@ impl Pool {
             state: Mutex::new(State { size, access }),
             client,
             kept: Kept::default(),
+            imported: Kept::default(),
         });
         let mut pools = pool.client.pools.lock().unwrap_or_else(PoisonError::into_inner);
         pools.insert(id, Arc::downgrade(&pool));

@@ -81,7 +81,7 @@ pub struct Surface {
 impl Surface {
     /// Whether a host shows its memory as it is, and tells it itself when to draw the next frame.
     pub fn is_forwarded(&self) -> bool {
-        self.path == Some(Path::Forwarded)
+        matches!(self.path, Some(Path::Forwarded | Path::Imported))
     }
 
     /// Frame callbacks that wait, committed or not.

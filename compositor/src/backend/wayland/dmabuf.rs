@@ -8,7 +8,7 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
@@ -27,6 +27,8 @@ use selkie_protocols::upstream::wp::linux_dmabuf::zv1::client::{
 use super::exports::{Counted, MOST_BUFFERS, Obstacle};
 use super::{Host, HostEvent};
 use crate::buffer::{Buffer, DmaImage, Held};
+use crate::client::ClientState;
+use crate::geometry::Size;
 use crate::protocol::dmabuf_feedback::{DmabufOffer, Pair, Tranche};
 use crate::scene::ElementId;
 
@@ -41,6 +43,8 @@ pub(super) struct Dmabufs {
     global: Option<ZwpLinuxDmabufV1>,
     /// All that it takes, or once took.
     pairs: HashSet<Pair>,
+    /// The `dev_t` of the device that reads them; 0 where it does not say.
+    main_device: u64,
     /// What it takes, where it says so in events of the global (before version 4).
     legacy: Vec<Pair>,
 }
@@ -69,6 +73,18 @@ impl Dmabufs {
             global.get_default_feedback(handle, HostFeedback::new(None));
         }
         Self { global, ..Self::default() }
+    }
+}
+
+impl Dmabufs {
+    /// Whether it takes dma-bufs like that.
+    pub fn takes(&self, pair: Pair) -> bool {
+        self.global.is_some() && self.pairs.contains(&pair)
+    }
+
+    /// The driver of the device that reads them.
+    pub fn device_major(&self) -> u32 {
+        rustix::fs::major(self.main_device)
     }
 }
 
@@ -134,6 +150,9 @@ impl Dispatch2<ZwpLinuxDmabufFeedbackV1, Host> for HostFeedback {
             Event::Done => {
                 let tranches = std::mem::take(&mut coming.tranches);
                 host.dmabufs.pairs.extend(tranches.iter().flat_map(|t| t.pairs.iter().copied()));
+                if self.element.is_none() {
+                    host.dmabufs.main_device = coming.main_device;
+                }
                 let offer = DmabufOffer { main_device: coming.main_device, tranches };
                 host.events.push_back(HostEvent::DmabufOffer { element: self.element, offer });
             }
@@ -159,9 +178,26 @@ fn dev_t(bytes: &[u8]) -> u64 {
 }
 
 /// A client's dma-buf at the host.
-pub(super) struct HostDmaBuffer {
+pub(crate) struct HostDmaBuffer {
     answer: OnceLock<Option<wl_buffer::WlBuffer>>,
     _counted: Counted,
+}
+
+impl HostDmaBuffer {
+    /// What the host said: its wl_buffer, or that it does not take it. `None` until it has.
+    pub fn answer(&self) -> Option<Option<&wl_buffer::WlBuffer>> {
+        self.answer.get().map(Option::as_ref)
+    }
+}
+
+/// What the host is asked for.
+pub(super) struct Wanted<'a> {
+    /// Each plane's dma-buf, offset and stride in bytes.
+    pub planes: &'a [(BorrowedFd<'a>, u32, u32)],
+    pub size: Size,
+    pub pair: Pair,
+    /// `zwp_linux_buffer_params_v1.flags`.
+    pub flags: u32,
 }
 
 impl Drop for HostDmaBuffer {
@@ -174,7 +210,7 @@ impl Drop for HostDmaBuffer {
 
 /// The data of a `zwp_linux_buffer_params_v1`: what is asked for.
 struct Asked {
-    wanted: Mutex<Weak<HostDmaBuffer>>,
+    wanted: Weak<HostDmaBuffer>,
     held: Arc<Held>,
     /// The client's buffer.
     buffer: u64,
@@ -204,8 +240,7 @@ impl Dispatch2<ZwpLinuxBufferParamsV1, Host> for Asked {
             _ => None,
         };
         params.destroy();
-        let wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
-        match (wanted, made) {
+        match (self.wanted.upgrade(), made) {
             (Some(wanted), made) => {
                 let taken = made.is_some();
                 let _ = wanted.answer.set(made);
@@ -278,35 +313,47 @@ impl Host {
         &self,
         buffer: &Buffer,
         image: &DmaImage,
-    ) -> Result<wl_buffer::WlBuffer, Obstacle> {
+    ) -> Result<(wl_buffer::WlBuffer, Arc<HostDmaBuffer>), Obstacle> {
         let pair = (image.fourcc(), image.modifier());
-        let global = self.dmabufs.global.as_ref().filter(|_| self.dmabufs.pairs.contains(&pair));
-        let global = global.ok_or(Obstacle::DmaBuf)?;
-        if !is_plain(image) {
+        if !self.dmabufs.takes(pair) || !is_plain(image) {
             return Err(Obstacle::DmaBuf);
         }
-        let make = || -> Result<HostDmaBuffer, Obstacle> {
-            let counted = Counted::take(image.client(), |c| &c.counts.host_buffers, MOST_BUFFERS);
-            let counted = counted.ok_or(Obstacle::TooMany)?;
-            Ok(HostDmaBuffer { answer: OnceLock::new(), _counted: counted })
+        let ask = || {
+            let planes: Vec<_> = image.planes().iter().map(|p| (p.fd(), p.offset, p.stride)).collect();
+            let wanted = Wanted { planes: &planes, size: image.size(), pair, flags: image.flags() };
+            self.ask_dmabuf(buffer, image.client(), &wanted)
         };
-        let mut new = false;
-        let exported = buffer.kept.get_or_make(|| make().inspect(|_| new = true), Obstacle::lasts)?;
-        if new {
-            let wanted = Mutex::new(Arc::downgrade(&exported));
-            let asked = Asked { wanted, held: buffer.held.clone(), buffer: buffer.id() };
-            let params = global.create_params(&self.handle, asked);
-            for (plane, i) in image.planes().iter().zip(0..) {
-                let (hi, lo) = ((pair.1 >> 32) as u32, pair.1 as u32);
-                params.add(plane.fd(), i, plane.offset, plane.stride, hi, lo);
-            }
-            let flags = Flags::from_bits_truncate(image.flags());
-            params.create(image.size().w, image.size().h, pair.0, flags);
-        }
-        match exported.answer.get() {
-            Some(Some(proxy)) => Ok(proxy.clone()),
+        let host = buffer.kept.get_or_make(ask, Obstacle::lasts)?;
+        match host.answer() {
+            Some(Some(proxy)) => Ok((proxy.clone(), Arc::clone(&host))),
             Some(None) => Err(Obstacle::DmaBuf),
             None => Err(Obstacle::Asked),
         }
+    }
+
+    /// Asks the host to make a wl_buffer of dma-bufs, which are `client`'s `buffer` or a name for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Obstacle::TooMany`], [`Obstacle::DmaBuf`].
+    pub(super) fn ask_dmabuf(
+        &self,
+        buffer: &Buffer,
+        client: &Arc<ClientState>,
+        wanted: &Wanted<'_>,
+    ) -> Result<Arc<HostDmaBuffer>, Obstacle> {
+        let global = self.dmabufs.global.as_ref().ok_or(Obstacle::DmaBuf)?;
+        let counted = Counted::take(client, |c| &c.counts.host_buffers, MOST_BUFFERS);
+        let host =
+            Arc::new(HostDmaBuffer { answer: OnceLock::new(), _counted: counted.ok_or(Obstacle::TooMany)? });
+        let asked = Asked { wanted: Arc::downgrade(&host), held: buffer.held.clone(), buffer: buffer.id() };
+        let params = global.create_params(&self.handle, asked);
+        for ((fd, offset, stride), i) in wanted.planes.iter().zip(0..) {
+            let (hi, lo) = ((wanted.pair.1 >> 32) as u32, wanted.pair.1 as u32);
+            params.add(*fd, i, *offset, *stride, hi, lo);
+        }
+        let flags = Flags::from_bits_truncate(wanted.flags);
+        params.create(wanted.size.w, wanted.size.h, wanted.pair.0, flags);
+        Ok(host)
     }
 }

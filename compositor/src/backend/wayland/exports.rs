@@ -14,9 +14,10 @@ use smithay_client_toolkit::dispatch2::Dispatch2;
 use wayland_client::protocol::{wl_buffer, wl_shm, wl_shm_pool};
 use wayland_client::{Connection, QueueHandle, WEnum};
 
+use super::dmabuf::HostDmaBuffer;
 use super::{Host, Silent};
 use crate::backend::placement::Misfit;
-use crate::buffer::{Access, Buffer, Held, Layout, Pool, Source};
+use crate::buffer::{Access, Buffer, Held, Layout, Path, Pool, Source};
 use crate::client::ClientState;
 
 /// Pools of one client that the host is shown at a time: each takes the host a mapping, of which a process may have 65530.
@@ -135,6 +136,15 @@ impl Drop for HostBuffer {
     }
 }
 
+/// A client's buffer as the host knows it.
+pub(crate) struct Memory {
+    pub proxy: wl_buffer::WlBuffer,
+    /// Whether it is forwarded, or imported and then forwarded.
+    pub path: Path,
+    /// What the wl_buffer goes with.
+    pub keep: Option<Arc<HostDmaBuffer>>,
+}
+
 /// The data of a host's wl_buffer that is a client's: what ends when the host releases it.
 pub(super) struct Exported(Arc<Held>);
 
@@ -159,10 +169,13 @@ impl Host {
     /// # Errors
     ///
     /// [`Obstacle`] if it cannot be passed on.
-    pub fn export(&self, buffer: &Buffer) -> Result<wl_buffer::WlBuffer, Obstacle> {
+    pub fn export(&self, buffer: &Buffer) -> Result<Memory, Obstacle> {
         let (pool, layout) = match buffer.source() {
             Source::Shm { pool, layout } => (pool, layout),
-            Source::DmaBuf(image) => return self.export_dmabuf(buffer, image),
+            Source::DmaBuf(image) => {
+                let (proxy, keep) = self.export_dmabuf(buffer, image)?;
+                return Ok(Memory { proxy, path: Path::Forwarded, keep: Some(keep) });
+            }
         };
         let make = || -> Result<HostBuffer, Obstacle> {
             let Layout { offset, stride, size, format } = *layout;
@@ -187,7 +200,11 @@ impl Host {
                 host_pool.proxy.create_buffer(offset, size.w, size.h, stride, format, &self.handle, held);
             Ok(HostBuffer { proxy, _counted: counted })
         };
-        Ok(buffer.kept.get_or_make(make, Obstacle::lasts)?.proxy.clone())
+        let proxy = buffer.kept.get_or_make(make, Obstacle::lasts)?.proxy.clone();
+        Ok(match self.import(buffer, pool, layout) {
+            Ok(Some((proxy, keep))) => Memory { proxy, path: Path::Imported, keep: Some(keep) },
+            Ok(None) | Err(_) => Memory { proxy, path: Path::Forwarded, keep: None },
+        })
     }
 
     /// The host's pool of a client's pool, no smaller than that is now.

@@ -24,7 +24,8 @@ use selkie_protocols::upstream::wp::viewporter::client::{
     wp_viewport::WpViewport, wp_viewporter::WpViewporter,
 };
 
-use super::exports::Obstacle;
+use super::dmabuf::HostDmaBuffer;
+use super::exports::{Memory, Obstacle};
 use super::swapchain::{Drawing, Owner, Swapchain};
 use super::window::FrameNumber;
 use super::{Host, HostError, HostEvent, Silent};
@@ -71,7 +72,7 @@ pub(super) struct Layer {
 enum Shows {
     Nothing,
     /// A client's memory.
-    Export(Arc<BufferUse>),
+    Export(Arc<BufferUse>, wl_buffer::WlBuffer, Option<Arc<HostDmaBuffer>>),
     /// A picture of ours.
     Drawn(Picture),
 }
@@ -97,7 +98,7 @@ impl Picture {
 /// How the host can show a client's memory as it is.
 pub(crate) struct Export {
     place: Place,
-    buffer: wl_buffer::WlBuffer,
+    pub memory: Memory,
 }
 
 /// The data of frame callbacks: what is to go on.
@@ -252,7 +253,7 @@ impl Host {
         let place =
             placement::place(element, buffer.size(), self.screen.size, self.screen.scale, viewporter)?;
         let Some(place) = place else { return Ok(None) };
-        Ok(Some(Export { place, buffer: self.export(buffer)? }))
+        Ok(Some(Export { place, memory: self.export(buffer)? }))
     }
 
     /// The part of `element` that shows, in pixels, on whole units of the host.
@@ -354,7 +355,7 @@ impl Host {
     /// Has the layer of `element` show a client's memory itself. Returns the number for
     /// [`HostEvent::Presented`](super::HostEvent::Presented), 0 if nobody asked.
     pub fn show_export(&mut self, element: &Element, used: &Arc<BufferUse>, export: &Export) -> u64 {
-        let Export { place, buffer } = export;
+        let Export { place, memory: Memory { proxy, keep, .. } } = export;
         let unit = self.screen.scale;
         let number = self.next_frame();
         let (presentation, handle) = (self.presentation.clone(), self.handle.clone());
@@ -366,12 +367,16 @@ impl Host {
         let opaque = opaque_part(element, place.visible, unit);
         let mut changed = layer.set_opaque(opaque, || compositor.create_region(&handle, Silent)) || reshaped;
         let (same, exported) = match &layer.shows {
-            Shows::Export(shown) => (Arc::ptr_eq(shown, used), true),
+            Shows::Export(shown, before, kept) => {
+                let same = Arc::ptr_eq(shown, used);
+                // Under another name, the host knows nothing of what the memory held before.
+                (same && before == proxy, kept.is_some() == keep.is_some() && (!same || before == proxy))
+            }
             Shows::Nothing | Shows::Drawn(_) => (false, false),
         };
         let news = &element.news;
         if !same || reshaped || news.damage.is_non_empty() {
-            layer.surface.attach(Some(buffer), 0, 0);
+            layer.surface.attach(Some(proxy), 0, 0);
             used.buffer().held.add(used);
             if reshaped || !exported {
                 layer.surface.damage(0, 0, i32::MAX, i32::MAX);
@@ -383,7 +388,7 @@ impl Host {
                     layer.surface.damage(x, y, r.w, r.h);
                 }
             }
-            layer.shows = Shows::Export(used.clone());
+            layer.shows = Shows::Export(used.clone(), proxy.clone(), keep.clone());
             changed = true;
         }
         let asked = layer.asked.iter().map(|(_, count)| count).sum::<usize>();

@@ -9,6 +9,7 @@
 mod dmabuf;
 mod event;
 mod exports;
+mod imports;
 mod input;
 mod layers;
 mod swapchain;
@@ -40,13 +41,16 @@ use selkie_protocols::upstream::wp::presentation_time::client::wp_presentation::
 
 pub(crate) use event::{HostEvent, Keyboard, Pointer, Screen};
 pub(crate) use exports::Obstacle;
+pub(crate) use imports::NotImported;
 pub(crate) use layers::Export;
 pub(crate) use swapchain::Drawing;
 
+use crate::config::Import;
 use crate::geometry::{Region, Size};
 use crate::scene::Element;
 use dmabuf::Dmabufs;
 use exports::{Shm, ShmFormats};
+use imports::Imports;
 use input::{Input, Seats};
 use layers::{Beat, Layers, damage_buffer};
 use swapchain::{Owner, Swapchain};
@@ -133,6 +137,7 @@ pub(crate) struct Host {
     shm: wl_shm::WlShm,
     shm_formats: ShmFormats,
     dmabufs: Dmabufs,
+    imports: Imports,
     swapchain: Swapchain,
     layers: Layers,
     events: VecDeque<HostEvent>,
@@ -164,7 +169,7 @@ impl Host {
     /// # Errors
     ///
     /// [`HostError`], which says what to do.
-    pub fn connect(display: Option<&OsStr>, size: Size) -> Result<Self, HostError> {
+    pub fn connect(display: Option<&OsStr>, size: Size, import: Import) -> Result<Self, HostError> {
         let connection = open(display)?;
         let (globals, mut queue) = registry_queue_init::<Host>(&connection).map_err(|e| match e {
             GlobalError::Backend(e) => HostError::from(e),
@@ -192,6 +197,7 @@ impl Host {
             shm,
             shm_formats: ShmFormats::default(),
             dmabufs: Dmabufs::bind(&globals, &handle),
+            imports: Imports::new(import),
             events: VecDeque::new(),
             on: Vec::new(),
             clock_id: None,

@@ -123,7 +123,7 @@ impl Fixture {
     }
 
     fn connect(socket: &Path) -> Self {
-        let host = Host::connect(Some(socket.as_os_str()), SIZE).unwrap();
+        let host = Host::connect(Some(socket.as_os_str()), SIZE, crate::config::Import::Auto).unwrap();
         let event_loop = EventLoop::try_new().unwrap();
         host.insert(&event_loop.handle(), |n: &mut Nested| n.host.as_mut(), |n, e| n.events.push(e)).unwrap();
         let mut nested = Nested { host: Some(host), events: Vec::new() };
@@ -262,12 +262,13 @@ fn a_host_that_is_gone_is_an_event_and_the_last() {
 
 #[test]
 fn a_host_that_is_not_there_is_a_sentence() {
-    let error = Host::connect(Some("/nowhere/wayland-0".as_ref()), SIZE).err().unwrap();
+    let error =
+        Host::connect(Some("/nowhere/wayland-0".as_ref()), SIZE, crate::config::Import::Auto).err().unwrap();
     assert_eq!(
         error.to_string(),
         "cannot reach the compositor at /nowhere/wayland-0: is it running? (--backend headless needs none)"
     );
-    let error = Host::connect(Some("".as_ref()), SIZE).err().unwrap();
+    let error = Host::connect(Some("".as_ref()), SIZE, crate::config::Import::Auto).err().unwrap();
     assert!(matches!(error, HostError::NoDisplay));
 }
 
