@@ -100,6 +100,7 @@ impl Host {
     pub fn selkie(args: &[&str]) -> Self {
         let dir = RuntimeDir::new();
         let mut command = Self::selkie_command(&dir);
+        command.arg("--capture").arg(dir.file("capture.png"));
         command.args(["--backend", "headless"]).args(args);
         Self::start_selkie(dir, command)
     }
@@ -112,7 +113,8 @@ impl Host {
         Self::start_selkie(dir, command)
     }
 
-    /// Starts `selkie compositor --backend wayland`, nested in this host, with more arguments.
+    /// Starts `selkie compositor --backend wayland`, nested in this host, with more arguments. It gives no picture:
+    /// one that has to keep it composes everything. The host gives one.
     pub fn selkie_inside(&self, args: &[&str]) -> Self {
         let dir = RuntimeDir::new();
         let mut command = Self::selkie_command(&dir);
@@ -123,7 +125,7 @@ impl Host {
 
     fn selkie_command(dir: &RuntimeDir) -> Command {
         let mut command = dir.command(env!("CARGO_BIN_EXE_selkie"));
-        command.arg("compositor").arg("--capture").arg(dir.file("capture.png"));
+        command.arg("compositor");
         command.env("SELKIE_LOG", std::env::var("SELKIE_LOG").unwrap_or_else(|_| "debug".to_owned()));
         command.env("RUST_BACKTRACE", "1");
         command

@@ -18,13 +18,14 @@ pub mod image;
 pub mod process;
 pub mod raw;
 pub mod reference;
+pub mod report;
 pub mod scenes;
 pub mod show;
 pub mod wire;
 pub mod witness;
 
 pub use host::{Host, Kind};
-pub use image::{Image, animation, assert_close, assert_same};
+pub use image::{Image, animation, assert_alike, assert_close, assert_same};
 pub use process::{Counters, Process, RuntimeDir, eventually, program};
 pub use wire::Wire;
 pub use witness::Witness;
