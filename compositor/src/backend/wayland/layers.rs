@@ -55,6 +55,8 @@ pub(super) struct Layer {
     subsurface: wl_subsurface::WlSubsurface,
     viewport: Option<WpViewport>,
     place: Option<Place>,
+    /// Where the host was last told that it is, in pixels.
+    lies: Rect,
     opaque: Region,
     shows: Shows,
     /// The client's frame callbacks that the host was asked for: with which commit, and how many.
@@ -415,11 +417,13 @@ impl Host {
     /// returned disappears with the window's next commit, and is to be dropped after it.
     pub(super) fn settle(&mut self, elements: &[Element]) -> Vec<Layer> {
         let layers = &mut self.layers;
+        let mut disturbed = Damage::default();
         let gone: Vec<Layer> =
             layers.all.extract_if(|_, l| !std::mem::take(&mut l.stays)).map(|(_, l)| l).collect();
         for layer in gone.iter().filter(|l| !matches!(l.shows, Shows::Nothing)) {
             layer.surface.attach(None, 0, 0);
             layer.surface.commit();
+            disturbed.add(layer.lies);
             self.changed = true;
         }
         if !gone.is_empty() {
@@ -431,9 +435,22 @@ impl Host {
             for layer in wanted() {
                 layer.subsurface.place_above(below);
                 below = &layer.surface;
+                disturbed.add(layer.lies);
             }
             layers.order = wanted().map(|l| l.id).collect();
             self.changed = true;
+        }
+        for layer in layers.all.values_mut() {
+            let visible = layer.place.map_or(layer.lies, |p| p.visible);
+            let lay = std::mem::replace(&mut layer.lies, visible);
+            if lay != visible && !lay.is_empty() {
+                disturbed.add(lay);
+                disturbed.add(visible);
+            }
+        }
+        if !disturbed.is_empty() {
+            // Not every host knows by itself that what was covered has to be drawn anew: sway 1.7 leaves the old picture there.
+            damage_buffer(self.window.wl_surface(), disturbed.region());
         }
         gone
     }
@@ -462,6 +479,7 @@ impl Host {
             subsurface,
             viewport,
             place: None,
+            lies: Rect::default(),
             opaque: Region::default(),
             shows: Shows::Nothing,
             asked: VecDeque::new(),
