@@ -63,6 +63,12 @@ pub fn close_seals(fd: BorrowedFd<'_>) -> Result<Seals, NotRelayable> {
     if after.contains(Seals::SEAL) { Ok(after) } else { Err(NotRelayable::Locked) }
 }
 
+/// Whether no seal can be added to the memory behind `fd`, so that [`close_seals`] answers without waiting for anybody; this
+/// never does.
+pub fn are_closed(fd: BorrowedFd<'_>) -> bool {
+    Seals::of(fd).is_ok_and(|seals| seals.contains(Seals::SEAL))
+}
+
 fn fit(seals: Seals) -> Result<Seals, NotRelayable> {
     if seals.intersects(Seals::WRITE | Seals::FUTURE_WRITE) {
         return Err(NotRelayable::WriteSealed(seals));
@@ -88,7 +94,9 @@ mod tests {
     #[test]
     fn afterwards_no_seal_can_be_added() {
         let fd = memory(Seals::SHRINK);
+        assert!(!are_closed(fd.as_fd()));
         assert_eq!(close_seals(fd.as_fd()), Ok(Seals::SHRINK | Seals::SEAL));
+        assert!(are_closed(fd.as_fd()));
         Seals::add(&fd, Seals::FUTURE_WRITE).unwrap_err();
         assert_eq!(close_seals(fd.as_fd()), Ok(Seals::SHRINK | Seals::SEAL));
     }

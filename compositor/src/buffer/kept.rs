@@ -34,6 +34,12 @@ impl Kept {
         }
         made
     }
+
+    /// Lets go of what is kept, so that the next call makes it anew.
+    pub fn forget(&self) {
+        let kept = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        drop(kept);
+    }
 }
 
 /// Uses of a buffer that a host has not ended yet.

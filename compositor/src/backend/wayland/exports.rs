@@ -6,10 +6,10 @@
 //! than its attach. They go when the client's go.
 
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
-use shm_core::relay::{NotRelayable, close_seals};
+use shm_core::relay::{NotRelayable, are_closed, close_seals};
 use smithay_client_toolkit::dispatch2::Dispatch2;
 use wayland_client::protocol::{wl_buffer, wl_shm, wl_shm_pool};
 use wayland_client::{Connection, QueueHandle, WEnum};
@@ -114,7 +114,7 @@ impl Drop for Counted {
 struct HostPool {
     proxy: wl_shm_pool::WlShmPool,
     /// Its size there, in bytes.
-    size: Mutex<u64>,
+    size: u64,
     _counted: Counted,
 }
 
@@ -127,6 +127,8 @@ impl Drop for HostPool {
 /// A client's buffer at the host.
 struct HostBuffer {
     proxy: wl_buffer::WlBuffer,
+    /// Destroyed with its last buffer.
+    _pool: Arc<HostPool>,
     _counted: Counted,
 }
 
@@ -198,7 +200,7 @@ impl Host {
             let held = Exported(buffer.held.clone());
             let proxy =
                 host_pool.proxy.create_buffer(offset, size.w, size.h, stride, format, &self.handle, held);
-            Ok(HostBuffer { proxy, _counted: counted })
+            Ok(HostBuffer { proxy, _pool: host_pool, _counted: counted })
         };
         let proxy = buffer.kept.get_or_make(make, Obstacle::lasts)?.proxy.clone();
         Ok(match self.import(buffer, pool, layout) {
@@ -219,16 +221,17 @@ impl Host {
             let size = pool.size();
             let bytes = i32::try_from(size).map_err(|_| Obstacle::TooLarge)?;
             let proxy = self.shm.create_pool(pool.fd().as_fd(), bytes, &self.handle, Silent);
-            Ok(HostPool { proxy, size: Mutex::new(size), _counted: counted })
+            Ok(HostPool { proxy, size, _counted: counted })
         };
-        let host_pool = pool.kept.get_or_make(make, Obstacle::lasts)?;
-        let mut size = host_pool.size.lock().unwrap_or_else(PoisonError::into_inner);
-        // A client's pool grows only after its memory was found to be as large.
-        if let Some(bytes) = i32::try_from(pool.size()).ok().filter(|_| pool.size() > *size) {
-            host_pool.proxy.resize(bytes);
-            *size = pool.size();
+        // The owner of the memory can have every attempt to add a seal take its time, so there is one. It may succeed later.
+        let lasts = |obstacle: &Obstacle| !matches!(obstacle, Obstacle::TooMany);
+        match pool.kept.get_or_make(&make, lasts) {
+            Err(Obstacle::NotRelayable(NotRelayable::Locked)) if are_closed(pool.fd()) => pool.kept.forget(),
+            // A pool that grows is a new one for the host: to resize the old one would be to move it, and weston 10 goes on
+            // reading where the buffers lay that it shows. The old one goes with its buffers.
+            Ok(found) if found.size < pool.size() => pool.kept.forget(),
+            kept => return kept,
         }
-        drop(size);
-        Ok(host_pool)
+        pool.kept.get_or_make(&make, lasts)
     }
 }
