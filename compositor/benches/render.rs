@@ -35,7 +35,7 @@ fn element(id: u64, content: Content, size: Size, dest: Rect, opaque: bool) -> E
 }
 
 fn scene(size: Size, elements: Vec<Element>) -> Scene {
-    Scene { scale: 1, size, background: Color::default(), elements }
+    Scene { scale: 1, size, background: Color::default(), elements, covered: false }
 }
 
 /// As many scenes and targets as make sure that none is still in a cache when its turn comes.

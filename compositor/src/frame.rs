@@ -412,6 +412,7 @@ impl Server {
                 covered = covered.union(&element.opaque);
             }
         }
+        self.scene.covered = !screen.to_region().subtract(&covered).is_non_empty();
         for surface in self.surfaces.iter_mut() {
             if surface.on_output != surface.told_on_output {
                 surface.told_on_output = surface.on_output;

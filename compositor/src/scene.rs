@@ -21,6 +21,8 @@ pub struct Scene {
     pub background: Color,
     /// The elements, bottom first.
     pub elements: Vec<Element>,
+    /// Whether the elements hide all of the background.
+    pub covered: bool,
 }
 
 /// A colour, 8 bits per channel, opaque.

@@ -105,7 +105,7 @@ mod tests {
             news: News::default(),
         };
         let elements = elements.iter().map(element).collect();
-        Scene { scale: 1, size: Size::new(100, 100), background: Color::default(), elements }
+        Scene { scale: 1, size: Size::new(100, 100), background: Color::default(), elements, covered: false }
     }
 
     /// Where the second scene differs from the first, nothing having changed within the elements.

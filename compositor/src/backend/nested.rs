@@ -129,14 +129,16 @@ impl Nested {
                     Way { path: Path::Composed, frame: self.host.show_drawn(element, visible, &damage) }
                 }
                 Plan::Forward { used, export } => {
-                    let path = export.memory.path;
-                    Way { path, frame: self.host.show_export(element, &used, &export) }
+                    let frame = self.host.show_export(element, &used, &export);
+                    // Of a host that tells no times, the next beat has to do.
+                    tick |= element.news.feedback && frame == 0;
+                    Way { path: export.memory.path, frame }
                 }
                 Plan::Outside { path } => Way { path, frame: 0 },
             };
             shown.ways.push(way);
         }
-        self.host.finish(&scene.elements, draws, tick);
+        self.host.finish(scene, draws, tick);
         shown.not_imported.append(&mut self.host.not_imported());
         self.shown_once = true;
         Ok(Showing::Soon)

@@ -55,6 +55,12 @@ impl Held {
         }
     }
 
+    /// The host reads the buffer for another use than `used`.
+    pub fn remove(&self, used: &Arc<BufferUse>) {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        held.retain(|h| !Arc::ptr_eq(h, used));
+    }
+
     /// The client can no longer be told that the buffer itself is free: only the uses whose end it wants to know of
     /// go on. Returns whether there are any.
     pub fn keep_awaited(&self) -> bool {

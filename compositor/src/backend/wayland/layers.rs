@@ -59,6 +59,8 @@ pub(super) struct Layer {
     lies: Rect,
     opaque: Region,
     shows: Shows,
+    /// What it showed until the frame that is being made: the host is to have that until it has this.
+    showed: Shows,
     /// The client's frame callbacks that the host was asked for: with which commit, and how many.
     asked: VecDeque<(u64, usize)>,
     /// Whether a frame callback of our own is still to come.
@@ -66,6 +68,8 @@ pub(super) struct Layer {
     swapchain: Option<Swapchain>,
     /// What the host would like the element's dma-bufs to be, if its client wants to know.
     feedback: Option<ZwpLinuxDmabufFeedbackV1>,
+    /// Whether there is something to be committed.
+    changed: bool,
     /// Whether the element is in the frame that is being made.
     stays: bool,
 }
@@ -108,6 +112,8 @@ pub(crate) struct Export {
 pub(super) enum Beat {
     /// Our own picture.
     Window,
+    /// Our own picture, of which nothing can be seen: asked of the layer on top of all others.
+    Top { layer: u64 },
     /// A picture of ours of an element.
     Layer { id: ElementId, layer: u64 },
     /// The client of an element whose memory shows.
@@ -135,6 +141,10 @@ impl Host {
         match beat {
             Beat::Window => {
                 self.waiting = false;
+                self.events.push_back(HostEvent::FrameDone);
+            }
+            Beat::Top { layer } => {
+                self.waiting_top = self.waiting_top.filter(|asked| *asked != layer);
                 self.events.push_back(HostEvent::FrameDone);
             }
             Beat::Layer { id, layer } => {
@@ -324,7 +334,7 @@ impl Host {
             damage_buffer(&layer.surface, drawn);
             changed = true;
         }
-        layer.shows = Shows::Drawn(Picture::of(element, visible));
+        layer.showed = std::mem::replace(&mut layer.shows, Shows::Drawn(Picture::of(element, visible)));
         // The client is told by a beat of ours now.
         layer.asked.clear();
         let wanted = element.news.callbacks > 0 || drawn.is_non_empty();
@@ -337,9 +347,7 @@ impl Host {
             presentation.feedback(&layer.surface, &handle, FrameNumber { number, exported: false });
             told = number;
         }
-        if changed {
-            layer.surface.commit();
-        }
+        layer.changed |= changed;
         self.changed |= changed || moved;
         told
     }
@@ -378,6 +386,13 @@ impl Host {
         };
         let news = &element.news;
         if !same || reshaped || news.damage.is_non_empty() {
+            if let Shows::Export(before, ..) = &layer.shows
+                && !same
+                && Arc::ptr_eq(before.buffer(), used.buffer())
+            {
+                // The host will release the buffer for all of its uses at once, and that is for this one now.
+                used.buffer().held.remove(before);
+            }
             layer.surface.attach(Some(proxy), 0, 0);
             used.buffer().held.add(used);
             if reshaped || !exported {
@@ -390,7 +405,8 @@ impl Host {
                     layer.surface.damage(x, y, r.w, r.h);
                 }
             }
-            layer.shows = Shows::Export(used.clone(), proxy.clone(), keep.clone());
+            let shows = Shows::Export(used.clone(), proxy.clone(), keep.clone());
+            layer.showed = std::mem::replace(&mut layer.shows, shows);
             changed = true;
         }
         let asked = layer.asked.iter().map(|(_, count)| count).sum::<usize>();
@@ -406,11 +422,34 @@ impl Host {
             told = number;
             changed = true;
         }
-        if changed {
-            layer.surface.commit();
-        }
+        layer.changed |= changed;
         self.changed |= changed || before != Some(place.at);
         told
+    }
+
+    /// Asks for a beat of the layer on top of all others, if there is one that was not asked yet.
+    pub(super) fn ask_top(&mut self) {
+        let Some(layer) = self.layers.order.last().and_then(|id| self.layers.all.get_mut(id)) else { return };
+        if self.waiting_top.replace(layer.number) != Some(layer.number) {
+            layer.surface.frame(&self.handle, Beat::Top { layer: layer.number });
+            (layer.changed, self.changed) = (true, true);
+        }
+    }
+
+    /// Commits the layers that changed. Each once: what a second commit comes after counts as never shown.
+    pub(super) fn commit_layers(&mut self) {
+        for layer in self.layers.all.values_mut().filter(|l| l.changed) {
+            layer.surface.commit();
+            layer.changed = false;
+        }
+    }
+
+    /// The host has what was committed: lets go of what it replaced.
+    pub(super) fn settled(&mut self, gone: Vec<Layer>) {
+        drop(gone);
+        for layer in self.layers.all.values_mut() {
+            layer.showed = Shows::Nothing;
+        }
     }
 
     /// Takes off the layers that were not shown since the last call, and puts the others into the order of `elements`. What is
@@ -482,9 +521,11 @@ impl Host {
             lies: Rect::default(),
             opaque: Region::default(),
             shows: Shows::Nothing,
+            showed: Shows::Nothing,
             asked: VecDeque::new(),
             waiting: false,
             swapchain: None,
+            changed: false,
             feedback: None,
             stays: false,
         };

@@ -47,7 +47,7 @@ pub(crate) use swapchain::Drawing;
 
 use crate::config::Import;
 use crate::geometry::{Region, Size};
-use crate::scene::Element;
+use crate::scene::Scene;
 use dmabuf::Dmabufs;
 use exports::{Shm, ShmFormats};
 use imports::Imports;
@@ -152,6 +152,8 @@ pub(crate) struct Host {
     screen: Screen,
     /// Whether a frame callback of the window's is still to come.
     waiting: bool,
+    /// The layer of which one is to come because nothing of the window can be seen.
+    waiting_top: Option<u64>,
     /// Whether something was committed that shows with the window's next commit.
     changed: bool,
     /// Frames handed over since the host last asked for one.
@@ -206,6 +208,7 @@ impl Host {
             scale: 1,
             screen: Screen::default(),
             waiting: false,
+            waiting_top: None,
             changed: false,
             frames_since_beat: 0,
             drew_since_beat: false,
@@ -283,23 +286,28 @@ impl Host {
         }
     }
 
-    /// Ends a frame that shows `elements`: what was shown since the last one appears at once, and what was not shown any more goes.
+    /// Ends a frame that shows `scene`: what was shown since the last one appears at once, and what was not shown any more goes.
     /// If that is nothing, nothing is sent, unless `tick` asks for [`HostEvent::FrameDone`] all the same.
-    pub fn finish(&mut self, elements: &[Element], drew: bool, tick: bool) {
-        let gone = self.settle(elements);
-        let ask = !self.waiting && (self.changed || tick);
-        let surface = window::surface(&self.window);
-        if ask {
-            surface.frame(&self.handle, Beat::Window);
-            self.waiting = true;
+    pub fn finish(&mut self, scene: &Scene, drew: bool, tick: bool) {
+        let gone = self.settle(&scene.elements);
+        if self.changed || tick {
+            let surface = window::surface(&self.window);
+            if !std::mem::replace(&mut self.waiting, true) {
+                surface.frame(&self.handle, Beat::Window);
+                self.changed = true;
+            }
+            // A host need not ask for frames of what cannot be seen.
+            if scene.covered {
+                self.ask_top();
+            }
         }
-        if self.changed || ask {
-            surface.commit();
+        self.commit_layers();
+        if std::mem::take(&mut self.changed) {
+            window::surface(&self.window).commit();
             self.frames_since_beat += 1;
             self.drew_since_beat |= drew;
-            self.changed = false;
         }
-        drop(gone);
+        self.settled(gone);
     }
 
     fn next_frame(&mut self) -> u64 {

@@ -163,7 +163,7 @@ impl Fixture {
             }
         }
         let frame = self.host().show_window(&damage, true);
-        self.host().finish(&[], true, false);
+        self.host().finish(&Scene::default(), true, false);
         assert!(!self.host().may_draw());
         let presented = self.wait("presentation", |e| match e {
             HostEvent::Presented(p) if p.frame == frame => Some(*p),
@@ -235,7 +235,7 @@ fn a_tick_brings_a_frame_callback_and_no_new_picture() {
     let Some(weston) = Weston::start("a_tick", 1) else { return };
     let mut fixture = Fixture::new(&weston);
     fixture.show(Rect::of_size(SIZE), 0x11_1111);
-    fixture.host().finish(&[], false, true);
+    fixture.host().finish(&Scene::default(), false, true);
     fixture.wait("frame callback", |e| matches!(e, HostEvent::FrameDone).then_some(()));
 }
 
@@ -254,7 +254,7 @@ fn a_host_that_is_gone_is_an_event_and_the_last() {
     assert!(!fixture.host().is_ready());
     // Nothing listens any more, and nothing panics.
     fixture.event_loop.dispatch(Duration::ZERO, &mut fixture.nested).unwrap();
-    fixture.host().finish(&[], false, true);
+    fixture.host().finish(&Scene::default(), false, true);
     fixture.host().flush();
     fixture.event_loop.dispatch(Duration::ZERO, &mut fixture.nested).unwrap();
     assert!(fixture.nested.events.is_empty());
@@ -293,7 +293,7 @@ fn the_hosts_input_and_sizes_arrive_as_they_were_sent() {
     });
     fixture.host().acquire(&Region::default()).unwrap().unwrap();
     fixture.host().show_window(&Rect::of_size(screen.size).to_region(), false);
-    fixture.host().finish(&[], true, false);
+    fixture.host().finish(&Scene::default(), true, false);
     let deadline = Instant::now() + PATIENCE;
     while !fixture.nested.events.iter().any(|e| matches!(e, HostEvent::Closed)) {
         assert!(Instant::now() < deadline, "{:?}", fixture.nested.events);

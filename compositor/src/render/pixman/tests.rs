@@ -62,7 +62,7 @@ fn element(id: u64, content: Content, source: RectF, transform: Transform, dest:
 
 fn scene(size: Size, background: u32, elements: Vec<Element>) -> Scene {
     let [_, r, g, b] = background.to_be_bytes();
-    Scene { scale: 1, size, background: Color { r, g, b }, elements }
+    Scene { scale: 1, size, background: Color { r, g, b }, elements, covered: false }
 }
 
 /// Draws one element onto a fresh black screen.
