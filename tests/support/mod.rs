@@ -11,6 +11,7 @@
 // Each test file is a crate of its own and uses a part of this.
 #![allow(dead_code, unused_imports, unused_macros)]
 
+pub mod artist;
 pub mod dmabuf;
 pub mod fuse;
 pub mod host;
@@ -24,6 +25,7 @@ pub mod show;
 pub mod wire;
 pub mod witness;
 
+pub use artist::Artist;
 pub use host::{Host, Kind};
 pub use image::{Image, animation, assert_alike, assert_close, assert_same};
 pub use process::{Counters, Process, RuntimeDir, eventually, program};

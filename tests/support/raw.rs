@@ -398,8 +398,19 @@ impl Raw {
     /// # Panics
     /// If the server does not offer windows.
     pub fn window(&mut self) -> Result<Window, Ended> {
-        let qh = self.queue.handle();
         let compositor: wl_compositor::WlCompositor = self.bind(6);
+        self.window_by(&compositor)
+    }
+
+    /// [`Raw::window`] with a surface of that compositor's, and of its version.
+    ///
+    /// # Errors
+    /// How the connection ended, if it did.
+    ///
+    /// # Panics
+    /// If the server does not offer windows.
+    pub fn window_by(&mut self, compositor: &wl_compositor::WlCompositor) -> Result<Window, Ended> {
+        let qh = self.queue.handle();
         let wm: xdg_wm_base::XdgWmBase = self.bind(6);
         let surface = self.note(compositor.create_surface(&qh, ()));
         let xdg_surface = self.note(wm.get_xdg_surface(&surface, &qh, ()));
