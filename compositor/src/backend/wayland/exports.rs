@@ -225,13 +225,13 @@ impl Host {
         };
         // The owner of the memory can have every attempt to add a seal take its time, so there is one. It may succeed later.
         let lasts = |obstacle: &Obstacle| !matches!(obstacle, Obstacle::TooMany);
-        match pool.kept.get_or_make(&make, lasts) {
+        match pool.kept.get_or_make(make, lasts) {
             Err(Obstacle::NotRelayable(NotRelayable::Locked)) if are_closed(pool.fd()) => pool.kept.forget(),
             // A pool that grows is a new one for the host: to resize the old one would be to move it, and weston 10 goes on
             // reading where the buffers lay that it shows. The old one goes with its buffers.
             Ok(found) if found.size < pool.size() => pool.kept.forget(),
             kept => return kept,
         }
-        pool.kept.get_or_make(&make, lasts)
+        pool.kept.get_or_make(make, lasts)
     }
 }
