@@ -13,6 +13,7 @@
 
 use std::fmt;
 use std::io;
+use std::marker::PhantomData;
 use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
@@ -24,7 +25,6 @@ use rustix::io::Errno;
 use rustix::ioctl::{Opcode, Setter, Updater, ioctl, opcode};
 
 use crate::guard::{self, Fault};
-use crate::mapping::rows_span;
 use crate::pages::Pages;
 use crate::verdict::{self, Kind};
 
@@ -366,33 +366,40 @@ impl DmaBufMappingMut {
         })
     }
 
-    /// Draws rows within one turn: `draw` fills row 0, 1, ... of `rows` in a buffer of our own of `row_bytes` bytes (it keeps
-    /// its content from row to row), and each is written to its place, `stride` bytes after the one before, the first at `offset`.
+    /// Gives the memory to `f` for one turn, to write to it as often as it likes.
     ///
     /// # Errors
     ///
-    /// As [`DmaBufMapping::read`]; `draw` is not called if the rows do not all fit.
-    pub fn with_rows(
-        &mut self,
-        offset: usize,
-        stride: usize,
-        row_bytes: usize,
-        rows: usize,
-        mut draw: impl FnMut(usize, &mut [u8]),
-    ) -> Result<(), DmaBufError> {
-        if rows == 0 || row_bytes == 0 {
-            return Ok(());
+    /// As [`DmaBufMapping::read`].
+    pub fn turn<R>(&mut self, f: impl FnOnce(&mut Writer<'_>) -> R) -> Result<R, DmaBufError> {
+        self.write(0..self.len(), |start, len| f(&mut Writer { start, len, turn: PhantomData }))
+    }
+}
+
+/// A dma-buf within one [turn](DmaBufMappingMut::turn).
+#[derive(Debug)]
+pub struct Writer<'a> {
+    start: *mut u8,
+    len: usize,
+    turn: PhantomData<&'a mut DmaBufMappingMut>,
+}
+
+impl Writer<'_> {
+    /// Writes `src` to the bytes from `offset` on.
+    ///
+    /// # Errors
+    ///
+    /// [`DmaBufError::OutOfBounds`], then nothing is written.
+    #[inline]
+    pub fn write_at(&mut self, offset: usize, src: &[u8]) -> Result<(), DmaBufError> {
+        let end = offset.saturating_add(src.len());
+        if end > self.len {
+            return Err(DmaBufError::OutOfBounds { start: offset, end, len: self.len });
         }
-        let end = rows_span(stride, row_bytes, rows).and_then(|span| offset.checked_add(span));
-        let mut row = vec![0; row_bytes];
-        self.write(offset..end.unwrap_or(usize::MAX), |dst, _| {
-            for y in 0..rows {
-                draw(y, &mut row);
-                // SAFETY: the last row ends within the span that `write` gives, so the products cannot overflow and every
-                // row is in it; `row` is ours and has row_bytes bytes.
-                unsafe { ptr::copy_nonoverlapping(row.as_ptr(), dst.add(y * stride), row_bytes) };
-            }
-        })
+        // SAFETY: the range is within the `len` bytes that are mapped as long as the turn lasts, and no reference points into
+        // them.
+        unsafe { ptr::copy_nonoverlapping(src.as_ptr(), self.start.add(offset), src.len()) };
+        Ok(())
     }
 }
 
