@@ -7,8 +7,8 @@
 # run: it is the one thing in this project that changes the user's machine.
 set -eu
 
-# pkg-config names of what the program links: the pixel library, and the keymap library.
-LIBRARIES='pixman-1 xkbcommon'
+# pkg-config names of what the program links: the pixel library, the keymap library, and buffers of graphics devices.
+LIBRARIES='pixman-1 xkbcommon gbm'
 # Programs that tests/vm runs.
 VM_PROGRAMS='qemu-system-x86_64 busybox cpio depmod xz zstd python3'
 
@@ -85,11 +85,11 @@ say "missing:$missing"
 # NixOS, Alpine and others are not guessed at: a wrong command is worse than a sentence.
 case $like in
     *' debian '* | *' ubuntu '*)
-        set -- env DEBIAN_FRONTEND=noninteractive apt-get install --yes gcc libc6-dev pkg-config libpixman-1-dev libxkbcommon-dev ;;
+        set -- env DEBIAN_FRONTEND=noninteractive apt-get install --yes gcc libc6-dev pkg-config libpixman-1-dev libxkbcommon-dev libgbm-dev ;;
     *' fedora '* | *' rhel '*)
-        set -- dnf install --assumeyes gcc pkgconf-pkg-config pixman-devel libxkbcommon-devel ;;
+        set -- dnf install --assumeyes gcc pkgconf-pkg-config pixman-devel libxkbcommon-devel mesa-libgbm-devel ;;
     *' arch '*)
-        set -- pacman --sync --needed --noconfirm gcc pkgconf pixman libxkbcommon ;;
+        set -- pacman --sync --needed --noconfirm gcc pkgconf pixman libxkbcommon mesa ;;
     *)
         say "this distribution is not one I know ($(echo $like))." \
             "Install a C compiler, pkg-config and the development files of: $LIBRARIES; then try again."

@@ -129,7 +129,7 @@ pub struct ClientArgs {
     /// Keep that size, whatever the compositor asks for
     #[arg(long)]
     pub fixed_size: bool,
-    /// Pixel format, by its DRM name, as in XRGB8888 or XRGB2101010
+    /// Pixel format, by its DRM name, as in XRGB8888 or XRGB2101010; NV12, P010 and YU12 go into dma-bufs only
     #[arg(long, value_name = "FOURCC", default_value = "XRGB8888")]
     pub format: client::Format,
     /// Let the right half fade to transparent (needs a format with alpha)
@@ -151,6 +151,13 @@ pub struct ClientArgs {
     /// never (it cannot be sealed)
     #[arg(long, value_name = "SEALS", default_value = "seal,shrink", value_parser = seals)]
     pub seals: SealChoice,
+    /// What the buffers are made of: shm, or dma-bufs by udmabuf, dma-heap, dumb or gbm; auto: the first that works
+    #[arg(long, value_name = "KIND", default_value = "shm")]
+    pub buffer: client::BufferKind,
+    /// The device for dumb and gbm (/dev/dri/cardN) or dma-heap (/dev/dma_heap/NAME) [default: the compositor's, or the
+    /// first that works]
+    #[arg(long, value_name = "PATH")]
+    pub device: Option<PathBuf>,
     /// Kind of memory: memfd, posix (shm_open), or a path for a file to make there
     #[arg(long, value_name = "KIND", default_value = "memfd", value_parser = memory)]
     pub memory: client::Memory,

@@ -4,14 +4,14 @@ use std::io::Write;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
 
-use selkie_client::{Config, Event, Hooks, Scene, Statistics};
+use selkie_client::{BufferKind, Config, Event, Hooks, Scene, Statistics};
 
 use crate::cli::ClientArgs;
 use crate::exit::Outcome;
 
 /// Shows the pattern, and prints what came of it.
 pub fn run(args: ClientArgs) -> Outcome {
-    let hooks = Hooks { stop: None, observer: Some(Box::new(tell_when_held())) };
+    let hooks = Hooks { stop: None, observer: Some(Box::new(tell(args.buffer))) };
     let (statistics, result) = selkie_client::run_with(config(args), hooks);
     result?;
     print(&statistics);
@@ -31,6 +31,8 @@ fn config(args: ClientArgs) -> Config {
         hold: args.hold,
         pace: !args.no_pace,
         redraw: args.redraw,
+        buffer: args.buffer,
+        device: args.device,
         memory: args.memory,
         seals: args.seals.0,
         scene: Scene {
@@ -51,8 +53,9 @@ fn config(args: ClientArgs) -> Config {
     }
 }
 
-/// Says which frame is on the screen once it stays there (`--hold`): whoever takes pictures of it waits for this.
-fn tell_when_held() -> impl FnMut(&Event<'_>) -> ControlFlow<()> {
+/// Says which frame is on the screen once it stays there (`--hold`): whoever takes pictures of it waits for this. And which
+/// kind of buffers was taken, if that was left open.
+fn tell(kind: BufferKind) -> impl FnMut(&Event<'_>) -> ControlFlow<()> {
     let mut last = 0;
     move |event| {
         match event {
@@ -60,6 +63,12 @@ fn tell_when_held() -> impl FnMut(&Event<'_>) -> ControlFlow<()> {
             Event::Held => {
                 // Whoever listened may have gone; the window stays.
                 let _ = writeln!(std::io::stdout(), "holding frame {last}");
+            }
+            Event::Buffers(buffers) if kind == BufferKind::Auto => {
+                for why in &buffers.refused {
+                    let _ = writeln!(std::io::stderr(), "selkie: not {why}");
+                }
+                let _ = writeln!(std::io::stderr(), "selkie: buffers are {buffers}");
             }
             _ => {}
         }
@@ -77,6 +86,7 @@ fn print(s: &Statistics) {
         s.seconds,
         s.rate
     );
+    println!("  buffers: {}", s.buffers);
     let latency = |name: &str, l: &selkie_client::Latency| {
         if l.count > 0 {
             println!("  {name}: p50 {} us, p99 {} us", l.p50_us, l.p99_us);

@@ -11,6 +11,7 @@ use shm_core::seals::Seals;
 use crate::format::Format;
 use crate::pattern::Pattern;
 use crate::picture::Picture;
+use crate::source::BufferKind;
 
 /// A size in pixels, or in surface coordinates where that is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -235,7 +236,12 @@ pub struct Config {
     pub redraw: Redraw,
     /// Whether to ask for presentation feedback, where the compositor offers it.
     pub feedback: bool,
-    /// The kind of memory.
+    /// What the buffers are made of.
+    pub buffer: BufferKind,
+    /// The device that dma-bufs come from, for `dumb` and `gbm` a node in `/dev/dri`, for `dma-heap` one in
+    /// `/dev/dma_heap`. None: the compositor's, or the first that works.
+    pub device: Option<PathBuf>,
+    /// The kind of memory behind a pool, or a udmabuf.
     pub memory: Memory,
     /// The seals a memfd gets before the compositor sees it. `None`: it is made without
     /// `MFD_ALLOW_SEALING`, and nobody can ever seal it. Some(empty): nobody has, but could.
@@ -272,6 +278,8 @@ impl Default for Config {
             pace: true,
             redraw: Redraw::Full,
             feedback: true,
+            buffer: BufferKind::Shm,
+            device: None,
             memory: Memory::Memfd,
             seals: Some(Seals::SEAL.union(Seals::SHRINK)),
             scene: Scene::default(),
@@ -310,6 +318,9 @@ impl Config {
         if self.memory == Memory::Memfd && self.seals.is_some_and(|s| s.contains(Seals::WRITE)) {
             return Err(ConfigError::WriteSealed);
         }
+        if self.shrink_after.is_some() && !matches!(self.buffer, BufferKind::Shm | BufferKind::Auto) {
+            return Err(ConfigError::CannotShrink(self.buffer));
+        }
         Ok(())
     }
 
@@ -342,6 +353,12 @@ pub enum ConfigError {
     /// No such pattern.
     #[error("unknown pattern {0:?} (known: {known})", known = names(Pattern::ALL.map(Pattern::name)))]
     UnknownPattern(String),
+    /// No such kind of buffer.
+    #[error("unknown kind of buffer {0:?} (known: {known})", known = names(BufferKind::ALL.map(BufferKind::name)))]
+    UnknownBuffer(String),
+    /// A dma-buf keeps its size.
+    #[error("a dma-buf ({0}) cannot shrink: only shm can be taken away")]
+    CannotShrink(BufferKind),
     /// No such transform.
     #[error("unknown transform {0:?} (known: {known})", known = names(Transform::ALL.map(Transform::name)))]
     UnknownTransform(String),

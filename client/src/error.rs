@@ -9,7 +9,9 @@ use serde::Serialize;
 
 use crate::config::ConfigError;
 use crate::connection::ConnectError;
+use crate::feedback::FeedbackError;
 use crate::memory::MemoryError;
+use crate::source::SourceError;
 
 /// Why the client could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +36,12 @@ pub enum ClientError {
         /// The format's name.
         format: &'static str,
     },
+    /// There are no buffers of the kind asked for.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// What the compositor says about dma-bufs makes no sense.
+    #[error(transparent)]
+    Feedback(#[from] FeedbackError),
     /// No memory for the buffers.
     #[error(transparent)]
     Memory(#[from] MemoryError),
@@ -102,6 +110,16 @@ fn name(interface: &str, code: u32) -> &'static str {
         "wl_display" => &["invalid_object", "invalid_method", "no_memory", "implementation"],
         // Errors of a pool and a buffer are defined with wl_shm.
         "wl_shm" | "wl_shm_pool" | "wl_buffer" => &["invalid_format", "invalid_stride", "invalid_fd"],
+        "zwp_linux_buffer_params_v1" => &[
+            "already_used",
+            "plane_idx",
+            "plane_set",
+            "incomplete",
+            "invalid_format",
+            "invalid_dimensions",
+            "out_of_bounds",
+            "invalid_wl_buffer",
+        ],
         "wl_surface" => {
             &["invalid_scale", "invalid_transform", "invalid_size", "invalid_offset", "defunct_role_object"]
         }

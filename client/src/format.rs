@@ -27,7 +27,7 @@ pub const fn opaque8(r: u8, g: u8, b: u8) -> Pixel {
     opaque(r as u16 * 257, g as u16 * 257, b as u16 * 257)
 }
 
-/// A `wl_shm` pixel format that the client can draw in: those that pixman reads.
+/// A pixel format that the client can draw in: those that pixman reads, and three of video, for dma-bufs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs)] // the names are those of wl_shm.format
 pub enum Format {
@@ -45,6 +45,9 @@ pub enum Format {
     Xrgb2101010,
     Abgr2101010,
     Xbgr2101010,
+    Nv12,
+    P010,
+    Yuv420,
 }
 
 /// Where the channels of a format are in its little-endian word: (shift, bits).
@@ -60,7 +63,28 @@ use Format::*;
 
 impl Format {
     /// Every format.
-    pub const ALL: [Format; 14] = [
+    pub const ALL: [Format; 17] = [
+        Argb8888,
+        Xrgb8888,
+        Abgr8888,
+        Xbgr8888,
+        Rgba8888,
+        Rgbx8888,
+        Bgra8888,
+        Bgrx8888,
+        Rgb565,
+        Bgr565,
+        Argb2101010,
+        Xrgb2101010,
+        Abgr2101010,
+        Xbgr2101010,
+        Nv12,
+        P010,
+        Yuv420,
+    ];
+
+    /// Those with red, green and blue in one word: the ones for `wl_shm`.
+    pub const PACKED: [Format; 14] = [
         Argb8888,
         Xrgb8888,
         Abgr8888,
@@ -94,6 +118,9 @@ impl Format {
             Xrgb2101010 => "xrgb2101010",
             Abgr2101010 => "abgr2101010",
             Xbgr2101010 => "xbgr2101010",
+            Nv12 => "nv12",
+            P010 => "p010",
+            Yuv420 => "yuv420",
         }
     }
 
@@ -114,7 +141,15 @@ impl Format {
             Xrgb2101010 => "XR30",
             Abgr2101010 => "AB30",
             Xbgr2101010 => "XB30",
+            Nv12 => "NV12",
+            P010 => "P010",
+            Yuv420 => "YU12",
         }
+    }
+
+    /// The same as the number that `zwp_linux_dmabuf_v1` and DRM have for it.
+    pub fn drm(self) -> u32 {
+        self.fourcc().bytes().rev().fold(0, |code, byte| code << 8 | u32::from(byte))
     }
 
     /// The value in the protocol.
@@ -134,6 +169,9 @@ impl Format {
             Xrgb2101010 => wl_shm::Format::Xrgb2101010,
             Abgr2101010 => wl_shm::Format::Abgr2101010,
             Xbgr2101010 => wl_shm::Format::Xbgr2101010,
+            Nv12 => wl_shm::Format::Nv12,
+            P010 => wl_shm::Format::P010,
+            Yuv420 => wl_shm::Format::Yuv420,
         }
     }
 
@@ -156,12 +194,44 @@ impl Format {
             Xrgb2101010 => l(4, None, (20, 10), (10, 10), (0, 10)),
             Abgr2101010 => l(4, Some((30, 2)), (0, 10), (10, 10), (20, 10)),
             Xbgr2101010 => l(4, None, (0, 10), (10, 10), (20, 10)),
+            // What a pixel is worth once it is shown; where its parts lie is said in `crate::yuv`.
+            Nv12 | Yuv420 => l(1, None, (16, 8), (8, 8), (0, 8)),
+            P010 => l(2, None, (16, 8), (8, 8), (0, 8)),
         }
     }
 
-    /// Bytes per pixel: 2 or 4.
+    /// Bytes per pixel: 2 or 4; of a format of video, 1 or 2, those of the first plane.
     pub const fn bytes_per_pixel(self) -> u32 {
         self.layout().bytes
+    }
+
+    /// Whether it is a format of video: brightness in one plane, colour for every four pixels in others (see [`crate::yuv`]).
+    pub const fn is_yuv(self) -> bool {
+        matches!(self, Nv12 | P010 | Yuv420)
+    }
+
+    /// How many planes it has.
+    pub const fn planes(self) -> usize {
+        match self {
+            Nv12 | P010 => 2,
+            Yuv420 => 3,
+            _ => 1,
+        }
+    }
+
+    /// Bytes of one row of a plane (from 0) of a picture this wide, without padding.
+    pub const fn row_bytes(self, plane: usize, width: u32) -> u32 {
+        match (self, plane) {
+            (Nv12, 1..) => width.div_ceil(2) * 2,
+            (P010, 1..) => width.div_ceil(2) * 4,
+            (Yuv420, 1..) => width.div_ceil(2),
+            _ => width * self.bytes_per_pixel(),
+        }
+    }
+
+    /// Rows of a plane (from 0) of a picture this high.
+    pub const fn rows(self, plane: usize, height: u32) -> u32 {
+        if plane == 0 { height } else { height.div_ceil(2) }
     }
 
     /// Whether the format has an alpha channel.
@@ -183,7 +253,12 @@ impl Format {
     ///
     /// The unused bits of an X format become ones, as most clients have it, or zeros if `clear_unused`: a
     /// compositor that takes them for alpha then shows nothing. Encodes as many pixels as fit into `out`.
+    ///
+    /// For [`Format::PACKED`]; the others take more than one row ([`crate::Painter`]).
     pub fn encode(self, pixels: &[Pixel], out: &mut [u8], clear_unused: bool) {
+        if self.is_yuv() {
+            return;
+        }
         let layout = self.layout();
         let used = [Some(layout.r), Some(layout.g), Some(layout.b), layout.a];
         let unused = match clear_unused {
@@ -270,7 +345,7 @@ mod tests {
 
     #[test]
     fn the_channels_of_a_format_do_not_overlap_and_fit() {
-        for format in Format::ALL {
+        for format in Format::PACKED {
             let l = format.layout();
             let mut seen = 0u64;
             for (shift, bits) in [Some(l.r), Some(l.g), Some(l.b), l.a].into_iter().flatten() {
@@ -338,5 +413,6 @@ mod tests {
             assert_eq!(format.fourcc().to_lowercase().parse::<Format>().unwrap(), format);
         }
         assert!("rgb".parse::<Format>().is_err());
+        assert_eq!(Xrgb8888.drm(), 0x3432_5258);
     }
 }

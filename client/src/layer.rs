@@ -9,9 +9,10 @@ use wayland_client::protocol::wl_surface::WlSurface;
 
 use crate::config::{Config, Redraw, Size, Transform};
 use crate::error::ClientError;
-use crate::memory::{Backing, MemoryError};
+use crate::memory::{Backing, MemoryError, Write};
 use crate::picture::{Painter, Picture};
 use crate::pool::{self, Slot, Spec};
+use crate::source::Plane;
 
 /// A surface and what is on it.
 #[derive(Debug)]
@@ -19,8 +20,6 @@ pub struct Layer {
     pub surface: WlSurface,
     pub viewport: Option<WpViewport>,
     painter: Painter,
-    stride: u32,
-    lead: u32,
     /// Whether the picture was damaged in full since it was laid out.
     shown: bool,
 }
@@ -28,17 +27,17 @@ pub struct Layer {
 impl Layer {
     pub fn new(surface: WlSurface, viewport: Option<WpViewport>, picture: Picture) -> Layer {
         let painter = Painter::new(picture, false);
-        Layer { surface, viewport, painter, stride: 0, lead: 0, shown: false }
+        Layer { surface, viewport, painter, shown: false }
     }
 
     /// Changes the picture, and says what its buffers have to be.
     pub fn lay_out(&mut self, picture: Picture, config: &Config) -> Spec {
         self.painter = Painter::new(picture, config.scene.clear_unused);
-        self.stride = pool::stride(picture.format, picture.size.width, config.scene.stride_padding);
+        let stride = pool::stride(picture.format, picture.size.width, config.scene.stride_padding);
         // Pixel libraries want rows that start at whole words.
-        self.lead = config.scene.offset.next_multiple_of(4);
+        let lead = config.scene.offset.next_multiple_of(4);
         self.shown = false;
-        Spec { picture, stride: self.stride, lead: self.lead }
+        Spec { picture, stride, lead }
     }
 
     pub fn picture(&self) -> Picture {
@@ -71,35 +70,39 @@ impl Layer {
         Ok(())
     }
 
-    /// Draws frame `frame` into the buffer, as far as it has to be.
+    /// Draws frame `frame` into the buffer, as far as it has to be. `backing` is the pool's memory, where there is a pool.
     pub fn draw(
         &mut self,
         slot: &mut Slot,
-        backing: &mut Backing,
+        backing: Option<&mut Backing>,
         frame: u32,
         redraw: Redraw,
     ) -> Result<(), MemoryError> {
-        let full = (0..u32::MAX, 0..u32::MAX);
-        let Picture { size, format, .. } = self.picture();
-        let (stride, offset) = (u64::from(self.stride), slot.offset);
-        let mut paint = |frame, (columns, rows): (Range<u32>, Range<u32>)| {
-            let left = u64::from(columns.start) * u64::from(format.bytes_per_pixel());
-            self.painter.paint(frame, columns, rows, |y, bytes| {
-                backing.write(offset + u64::from(y) * stride + left, bytes)
+        let first = !std::mem::replace(&mut slot.drawn, true);
+        let (frame, (columns, rows)) = match redraw {
+            Redraw::Full => (frame, (0..u32::MAX, 0..u32::MAX)),
+            _ if first => (0, (0..u32::MAX, 0..u32::MAX)),
+            Redraw::Patch(edge) => (frame, patch(self.picture().size, edge)),
+            Redraw::Never => return Ok(()),
+        };
+        let planes = slot.planes;
+        let painter = &mut self.painter;
+        let paint = |write: &mut Write<'_>| {
+            painter.paint(frame, columns, rows, |place, bytes| {
+                let Plane { offset, stride } = planes[place.plane];
+                write(offset + u64::from(place.row) * u64::from(stride) + u64::from(place.left), bytes)
             })
         };
-        let first = !std::mem::replace(&mut slot.drawn, true);
-        match redraw {
-            Redraw::Full => paint(frame, full),
-            _ if first => paint(0, full),
-            Redraw::Patch(edge) => paint(frame, patch(size, edge)),
-            Redraw::Never => Ok(()),
+        match (&mut slot.memory, backing) {
+            (Some(memory), _) => memory.draw(paint),
+            (None, Some(backing)) => paint(&mut |offset, bytes| backing.write(offset, bytes)),
+            (None, None) => Ok(()),
         }
     }
 
     /// Attaches the buffer and says what changed. The caller commits.
     pub fn attach(&mut self, slot: &Slot, redraw: Redraw) {
-        self.surface.attach(Some(&slot.buffer), 0, 0);
+        self.surface.attach(slot.buffer.as_ref(), 0, 0);
         let first = !std::mem::replace(&mut self.shown, true);
         match redraw {
             Redraw::Patch(edge) if !first && self.surface.version() >= 4 => {

@@ -17,9 +17,12 @@
 
 #![deny(unsafe_code)]
 
+mod card;
 mod config;
 mod connection;
+mod dmabuf;
 mod error;
+mod feedback;
 mod flight;
 mod format;
 mod handlers;
@@ -31,19 +34,26 @@ mod picture;
 mod pool;
 mod report;
 mod run;
+mod source;
+mod sourcing;
 pub mod stamp;
 mod stats;
 mod window;
+mod yuv;
 
+pub use card::CardError;
 pub use config::{Config, ConfigError, Memory, Redraw, Scene, Size, Subsurface, Transform};
 pub use connection::ConnectError;
 pub use error::{ClientError, ProtocolError};
+pub use feedback::{FeedbackError, Modifier};
 pub use format::{Format, Pixel, opaque, opaque8};
 pub use ledger::LedgerRecord;
 pub use memory::MemoryError;
 pub use pattern::Pattern;
-pub use picture::{Painter, Picture};
+pub use picture::{Painter, Picture, Place};
 pub use run::{Hooks, StopSource, Stopper, run, run_with, stopper};
 pub use shm_core::seals::Seals;
+pub use source::{BufferKind, SourceError};
+pub use sourcing::Buffers;
 pub use stats::{Ended, Latency, PresentSource, ShrinkOutcome, Statistics};
 pub use window::{Event, Observer};

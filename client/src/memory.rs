@@ -11,10 +11,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::fs::{Mode, ftruncate};
 use rustix::shm;
+use shm_core::dmabuf::DmaBufError;
 use shm_core::own::{OwnError, OwnMemory};
 use shm_core::seals::{SealError, Seals};
 
 use crate::config::Memory;
+
+/// Writes bytes at an offset: how a picture gets into memory of any kind.
+pub type Write<'a> = dyn FnMut(u64, &[u8]) -> Result<(), MemoryError> + 'a;
 
 /// Memory that a compositor is given to read.
 #[derive(Debug)]
@@ -101,6 +105,9 @@ pub enum MemoryError {
     /// It could not be made, mapped, resized or written.
     #[error("the client's memory")]
     Own(#[from] OwnError),
+    /// A dma-buf could not be drawn in.
+    #[error("the client's dma-buf")]
+    DmaBuf(#[from] DmaBufError),
     /// It could not be sealed.
     #[error("the client's memory cannot get the seals asked for")]
     Seal(#[from] SealError),

@@ -7,6 +7,7 @@ use crate::config::Size;
 use crate::format::{Format, Pixel};
 use crate::pattern::Pattern;
 use crate::stamp::{self, Stamp};
+use crate::yuv;
 
 /// What a surface shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +25,7 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// Bytes of one row without padding.
+    /// Bytes of one row (of the first plane) without padding.
     pub fn row_bytes(&self) -> u32 {
         self.size.width * self.format.bytes_per_pixel()
     }
@@ -48,11 +49,15 @@ impl Picture {
     }
 
     /// The whole frame as a compositor that composes in 8 bits sees it: premultiplied `0xAARRGGBB`,
-    /// row by row without padding.
+    /// row by row without padding. For a format of video: as [`crate::yuv`] says.
     pub fn shown(&self, frame: u32) -> Vec<u32> {
         let width = self.size.width as usize;
-        let mut row = vec![0; width];
         let mut shown = Vec::with_capacity(width * self.size.height as usize);
+        if self.format.is_yuv() {
+            yuv::shown(self, frame, &mut shown);
+            return shown;
+        }
+        let mut row = vec![0; width];
         for y in 0..self.size.height {
             self.span(frame, 0, y, &mut row);
             shown.extend(row.iter().map(|p| self.format.shown(*p)));
@@ -74,6 +79,17 @@ impl Picture {
     }
 }
 
+/// Where in a buffer some bytes belong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The plane, from 0.
+    pub plane: usize,
+    /// Its row.
+    pub row: u32,
+    /// How many bytes of that row are before.
+    pub left: u32,
+}
+
 /// Draws frames of a [`Picture`] row by row, through private memory allocated once.
 #[derive(Debug)]
 pub struct Painter {
@@ -86,8 +102,10 @@ pub struct Painter {
 impl Painter {
     /// A painter for `picture`; `clear_unused` as for [`Format::encode`].
     pub fn new(picture: Picture, clear_unused: bool) -> Painter {
-        let pixels = vec![0; picture.size.width as usize];
-        let bytes = vec![0; picture.row_bytes() as usize];
+        // Colour of a format of video comes from two rows of pixels.
+        let rows = if picture.format.is_yuv() { 2 } else { 1 };
+        let pixels = vec![0; rows * picture.size.width as usize];
+        let bytes = vec![0; picture.row_bytes() as usize + 4];
         Painter { picture, pixels, bytes, clear_unused }
     }
 
@@ -96,8 +114,8 @@ impl Painter {
         &self.picture
     }
 
-    /// Paints the given columns and rows of a frame: `sink` gets, for each row, its number and the
-    /// bytes of those columns in the picture's format.
+    /// Paints the given columns and rows of a frame: `sink` gets, for each row, its place and the
+    /// bytes of those columns in the picture's format. In a format of video the area is made larger to even edges.
     ///
     /// # Errors
     ///
@@ -107,16 +125,33 @@ impl Painter {
         frame: u32,
         columns: Range<u32>,
         rows: Range<u32>,
-        mut sink: impl FnMut(u32, &[u8]) -> Result<(), E>,
+        mut sink: impl FnMut(Place, &[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
         let Size { width, height } = self.picture.size;
+        let format = self.picture.format;
+        if format.is_yuv() {
+            let even = |range: Range<u32>, end: u32| {
+                (range.start.min(end) & !1)..range.end.min(end).next_multiple_of(2).min(end)
+            };
+            let (columns, rows) = (even(columns, width), even(rows, height));
+            return yuv::paint(
+                &self.picture,
+                frame,
+                columns,
+                rows,
+                &mut self.pixels,
+                &mut self.bytes,
+                &mut sink,
+            );
+        }
         let columns = columns.start.min(width)..columns.end.min(width);
         let pixels = &mut self.pixels[..columns.len()];
-        let bytes = &mut self.bytes[..columns.len() * self.picture.format.bytes_per_pixel() as usize];
+        let bytes = &mut self.bytes[..columns.len() * format.bytes_per_pixel() as usize];
+        let left = columns.start * format.bytes_per_pixel();
         for y in rows.start..rows.end.min(height) {
             self.picture.span(frame, columns.start, y, pixels);
-            self.picture.format.encode(pixels, bytes, self.clear_unused);
-            sink(y, bytes)?;
+            format.encode(pixels, bytes, self.clear_unused);
+            sink(Place { plane: 0, row: y, left }, bytes)?;
         }
         Ok(())
     }
@@ -134,8 +169,8 @@ mod tests {
     fn painted_bytes_are_the_shown_picture() {
         let picture = picture(Format::Argb8888, true);
         let mut bytes = Vec::new();
-        let painted = Painter::new(picture, false).paint(7, 0..u32::MAX, 0..u32::MAX, |y, row| {
-            assert_eq!(bytes.len(), 150 * 4 * y as usize);
+        let painted = Painter::new(picture, false).paint(7, 0..u32::MAX, 0..u32::MAX, |place, row| {
+            assert_eq!(bytes.len(), 150 * 4 * place.row as usize);
             bytes.extend_from_slice(row);
             Ok::<(), ()>(())
         });

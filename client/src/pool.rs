@@ -1,8 +1,8 @@
-//! One `wl_shm_pool` with all buffers of all surfaces in it.
+//! All buffers of all surfaces: in one `wl_shm_pool`, or each a dma-buf of its own.
 //!
 //! When a window is resized, its new buffers go where no buffer lies that the compositor still reads,
 //! and the pool is only made longer (memory first, then `wl_shm_pool.resize`) if there is no room. Memory that
-//! must not grow is replaced by a new pool.
+//! must not grow is replaced by a new pool. Dma-bufs are all made anew, and are there when the compositor has said so.
 
 use std::os::fd::AsFd;
 
@@ -11,10 +11,13 @@ use wayland_client::QueueHandle;
 use wayland_client::protocol::{wl_buffer::WlBuffer, wl_shm::WlShm, wl_shm_pool::WlShmPool};
 
 use crate::config::Memory;
+use crate::dmabuf::Dmabuf;
+use crate::feedback::Modifier;
 use crate::format::Format;
 use crate::handlers::{BufferTag, Quiet};
 use crate::memory::{Backing, MemoryError};
 use crate::picture::Picture;
+use crate::source::{DmaMemory, Plane, Source, SourceError, planes};
 use crate::window::State;
 
 /// What the buffers of one surface have to be.
@@ -40,15 +43,38 @@ pub struct Slot {
     pub id: u64,
     /// The surface it belongs to.
     pub layer: usize,
-    pub buffer: WlBuffer,
-    /// Where its first pixel is.
-    pub offset: u64,
+    /// None as long as the compositor has not made it.
+    pub buffer: Option<WlBuffer>,
+    /// Where its planes are.
+    pub planes: [Plane; 3],
     /// Whether it was drawn in full before.
     pub drawn: bool,
+    /// Its own memory, if it is a dma-buf.
+    pub memory: Option<DmaMemory>,
+    /// The compositor's answer is still to come.
+    pending: bool,
     /// What it occupies; nothing if it lies in memory that was replaced.
     span: Option<(u64, u64)>,
     busy: bool,
     retired: bool,
+}
+
+impl Slot {
+    fn new(
+        id: u64,
+        layer: usize,
+        buffer: Option<WlBuffer>,
+        planes: [Plane; 3],
+        memory: Option<DmaMemory>,
+    ) -> Slot {
+        let pending = buffer.is_none();
+        let (drawn, span, busy, retired) = (false, None, false, false);
+        Slot { id, layer, buffer, planes, drawn, memory, pending, span, busy, retired }
+    }
+
+    fn is_free(&self) -> bool {
+        !self.busy && !self.retired && self.buffer.is_some()
+    }
 }
 
 /// The pool, its memory and its buffers.
@@ -72,19 +98,12 @@ impl Pool {
 
     /// Replaces all buffers by `count` for each of `specs` (one per surface).
     pub fn lay_out(&mut self, specs: &[Spec], count: u32) -> Result<(), MemoryError> {
-        for slot in &mut self.slots {
-            slot.retired = true;
-        }
-        self.bury();
+        self.retire();
         let mut taken: Vec<(u64, u64)> = self.slots.iter().filter_map(|slot| slot.span).collect();
         let mut places = place(&mut taken, specs, count);
         let mut bytes = end(&taken);
         if bytes > self.bytes && self.current.as_ref().is_some_and(|(_, backing)| !backing.grows()) {
-            // A buffer keeps its old pool alive without our help.
-            if let Some((pool, _)) = self.current.take() {
-                pool.destroy();
-            }
-            self.slots.iter_mut().for_each(|slot| slot.span = None);
+            self.leave_pool();
             taken.clear();
             places = place(&mut taken, specs, count);
             bytes = end(&taken);
@@ -108,8 +127,7 @@ impl Pool {
         };
         for (layer, start) in places {
             let Spec { picture, stride, lead } = specs[layer];
-            let id = self.next_id;
-            self.next_id += 1;
+            let id = number(&mut self.next_id);
             let offset = start + u64::from(lead);
             // All of these are within the pool, whose size is an i32.
             let [at, width, height, pitch] =
@@ -118,23 +136,85 @@ impl Pool {
             let format = picture.format.wl_shm();
             let buffer = pool.create_buffer(at, width, height, pitch, format, &self.qh, BufferTag(id));
             let span = Some((start, start + specs[layer].bytes()));
-            let (drawn, busy, retired) = (false, false, false);
-            self.slots.push(Slot { id, layer, buffer, offset, drawn, span, busy, retired });
+            let planes = planes(picture.format, picture.size.height, offset, stride);
+            self.slots.push(Slot { span, ..Slot::new(id, layer, Some(buffer), planes, None) });
         }
         Ok(())
     }
 
+    /// Replaces all buffers by `count` dma-bufs for each of `specs`; there are none if one cannot be made.
+    pub fn lay_out_dma(
+        &mut self,
+        dmabuf: &Dmabuf,
+        source: &Source,
+        specs: &[(Spec, Modifier)],
+        count: u32,
+    ) -> Result<(), SourceError> {
+        let mut made = Vec::new();
+        for (layer, (spec, modifier)) in specs.iter().enumerate() {
+            for _ in 0..count {
+                made.push((layer, spec, *modifier, source.allocate(spec)?));
+            }
+        }
+        self.retire();
+        self.leave_pool();
+        self.bytes = made.iter().map(|(.., memory)| memory.size()).sum();
+        for (layer, spec, modifier, memory) in made {
+            let id = number(&mut self.next_id);
+            dmabuf.create(id, &memory, &spec.picture, modifier, &self.qh);
+            self.slots.push(Slot::new(id, layer, None, memory.planes, Some(memory)));
+        }
+        Ok(())
+    }
+
+    /// The compositor has made a buffer.
+    pub fn created(&mut self, id: u64, buffer: WlBuffer) {
+        match self.slots.iter_mut().find(|slot| slot.id == id) {
+            Some(slot) => (slot.buffer, slot.pending) = (Some(buffer), false),
+            None => buffer.destroy(),
+        }
+        self.bury();
+    }
+
+    /// The compositor cannot use a buffer: it is gone. Says who made it, if it was still wanted.
+    pub fn refused(&mut self, id: u64) -> Option<String> {
+        let at = self.slots.iter().position(|slot| slot.id == id)?;
+        let slot = self.slots.remove(at);
+        (!slot.retired).then(|| slot.memory.map_or_else(String::new, |memory| memory.exporter().to_owned()))
+    }
+
+    /// Whether all buffers are there.
+    pub fn is_complete(&self) -> bool {
+        self.slots().next().is_some() && self.slots().all(|slot| !slot.pending)
+    }
+
+    /// No buffer of now will be used again.
+    fn retire(&mut self) {
+        for slot in &mut self.slots {
+            slot.retired = true;
+        }
+        self.bury();
+    }
+
+    /// Gives up the `wl_shm_pool`; its buffers keep it alive without our help.
+    fn leave_pool(&mut self) {
+        if let Some((pool, _)) = self.current.take() {
+            pool.destroy();
+        }
+        self.slots.iter_mut().for_each(|slot| slot.span = None);
+        self.bytes = 0;
+    }
+
     /// Whether the surface has a buffer that the compositor does not hold.
     pub fn has_free(&self, layer: usize) -> bool {
-        self.slots.iter().any(|slot| slot.layer == layer && !slot.busy && !slot.retired)
+        self.slots.iter().any(|slot| slot.layer == layer && slot.is_free())
     }
 
     /// Takes a free buffer of the surface: from now on it belongs to the compositor, once committed.
-    pub fn take(&mut self, layer: usize) -> Option<(&mut Slot, &mut Backing)> {
-        let (_, backing) = self.current.as_mut()?;
-        let slot = self.slots.iter_mut().find(|slot| slot.layer == layer && !slot.busy && !slot.retired)?;
+    pub fn take(&mut self, layer: usize) -> Option<(&mut Slot, Option<&mut Backing>)> {
+        let slot = self.slots.iter_mut().find(|slot| slot.layer == layer && slot.is_free())?;
         slot.busy = true;
-        Some((slot, backing))
+        Some((slot, self.current.as_mut().map(|(_, backing)| backing)))
     }
 
     /// The compositor gave a buffer back.
@@ -150,9 +230,9 @@ impl Pool {
     /// Destroys the retired buffers that nobody reads any more.
     fn bury(&mut self) {
         self.slots.retain(|slot| {
-            let dead = slot.retired && !slot.busy;
-            if dead {
-                slot.buffer.destroy();
+            let dead = slot.retired && !slot.busy && !slot.pending;
+            if let Some(buffer) = slot.buffer.as_ref().filter(|_| dead) {
+                buffer.destroy();
             }
             !dead
         });
@@ -168,10 +248,16 @@ impl Pool {
         self.current.as_ref().map(|(_, backing)| backing)
     }
 
-    /// Its size in bytes.
+    /// The size of the pool, or of all dma-bufs together, in bytes.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
+}
+
+/// The number of the next buffer.
+fn number(next: &mut u64) -> u64 {
+    *next += 1;
+    *next - 1
 }
 
 /// Bytes from one row to the next for a picture with this many pixels and unused bytes per row.
@@ -179,7 +265,8 @@ impl Pool {
 /// The padding is rounded up so that a pixel never starts at an odd address for its size: wl_shm says nothing
 /// about it, but pixel libraries insist.
 pub fn stride(format: Format, width: u32, padding: u32) -> u32 {
-    let row = width * format.bytes_per_pixel();
+    // In a format of video the planes may differ by the last pixel.
+    let row = format.row_bytes(0, width).max(format.row_bytes(1, width));
     row.saturating_add(padding).checked_next_multiple_of(4).unwrap_or(row)
 }
 

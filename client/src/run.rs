@@ -21,10 +21,12 @@ use wayland_client::{Dispatch, EventQueue, Proxy, QueueHandle};
 
 use crate::config::Config;
 use crate::connection::Line;
+use crate::dmabuf::{Dmabuf, FormatEvents};
 use crate::error::ClientError;
 use crate::handlers::{ClockTag, Quiet};
 use crate::layer::Layer;
 use crate::report::Report;
+use crate::source::BufferKind;
 use crate::stats::{Ended, Statistics};
 use crate::window::{Observer, Parts, State};
 
@@ -221,6 +223,12 @@ fn set_up(
         }
     }
 
+    // Only whoever asks for dma-bufs asks about them.
+    let dmabuf = match config.buffer {
+        BufferKind::Shm => None,
+        _ => globals.bind(qh, 1..=5, FormatEvents).ok(),
+    };
+    let dmabuf = dmabuf.map(|global| Dmabuf::ask(global, &surface, &line.connection, qh));
     let window = shell.create_window(surface, WindowDecorations::RequestServer, qh);
     window.set_title(&config.title);
     window.set_app_id("selkie-client");
@@ -242,6 +250,7 @@ fn set_up(
         layers,
         presentation,
         ledger,
+        dmabuf,
         report,
         observer,
         events,

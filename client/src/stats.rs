@@ -5,6 +5,7 @@ use shm_core::seals::Seals;
 
 use crate::config::{Config, Size};
 use crate::ledger::LedgerRecord;
+use crate::sourcing::Buffers;
 
 /// Why a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -52,12 +53,14 @@ pub struct Statistics {
     pub size: Size,
     /// The format's name.
     pub format: &'static str,
-    /// The kind of memory.
+    /// What the buffers are made of.
+    pub buffers: Buffers,
+    /// The kind of memory, of shm and udmabuf.
     pub memory: String,
     /// The seals it was given, in words; None if sealing was not allowed.
     #[serde(serialize_with = "seals")]
     pub seals: Option<Seals>,
-    /// The size of the pool in bytes, at the end.
+    /// The size of the pool, or of all dma-bufs together, in bytes, at the end.
     pub pool_bytes: u64,
     /// Frames committed.
     pub committed: u64,
@@ -96,6 +99,7 @@ impl Statistics {
             pattern: config.pattern.name(),
             size: config.size,
             format: config.format.name(),
+            buffers: Buffers::default(),
             memory: config.memory.to_string(),
             seals: config.seals,
             pool_bytes: 0,

@@ -16,17 +16,22 @@ use smithay_client_toolkit::shell::WaylandSurface;
 use smithay_client_toolkit::shell::xdg::window::Window;
 use smithay_client_toolkit::shm::Shm;
 use tracing::{debug, trace};
+use wayland_client::protocol::wl_buffer::WlBuffer;
 use wayland_client::{Connection, QueueHandle};
 
 use crate::config::{Config, Redraw, Size};
+use crate::dmabuf::Dmabuf;
 use crate::error::ClientError;
+use crate::feedback::Modifier;
 use crate::flight::{Clock, Fate, Flights, Presented};
 use crate::handlers::{FeedbackTag, LastTag, RecordTag, Tick};
 use crate::layer::Layer;
 use crate::ledger::LedgerRecord;
 use crate::picture::Picture;
-use crate::pool::Pool;
+use crate::pool::{Pool, Spec};
 use crate::report::Report;
+use crate::source::{BufferKind, SourceError};
+use crate::sourcing::{self, Buffers, Sourcing};
 use crate::stats::{Ended, Histogram, PresentSource, ShrinkOutcome, Statistics};
 
 /// How long after the last frame's callback its presentation feedback may still come.
@@ -43,6 +48,8 @@ pub enum Event<'a> {
         /// What the main surface shows from now on.
         picture: Picture,
     },
+    /// There are buffers, of this kind; said once, or again if the kind changed.
+    Buffers(&'a Buffers),
     /// A frame was on the screen (as far as the compositor says).
     Presented {
         /// Its number, from 0.
@@ -83,6 +90,8 @@ pub struct State {
     pub pool: Pool,
     pub presentation: Option<WpPresentation>,
     pub ledger: Option<SelkieLedgerManagerV1>,
+    pub dmabuf: Option<Dmabuf>,
+    pub sourcing: Sourcing,
     pub report: Report,
     pub statistics: Statistics,
     pub observer: Option<Observer>,
@@ -103,6 +112,12 @@ struct Progress {
     size: Option<Size>,
     /// Whether buffers have to be made before drawing.
     relayout: bool,
+    /// Whether new buffers are to be shown, even after the last frame.
+    again: bool,
+    /// Whether a kind of buffers is still to be told of.
+    tell_buffers: bool,
+    /// A buffer of this maker was refused.
+    refused: Option<String>,
     /// Whether a configure was acknowledged and nothing committed since.
     acknowledged: bool,
     /// Whether it is time for another frame.
@@ -133,6 +148,9 @@ impl Default for Progress {
             last_present: 0,
             size: None,
             relayout: false,
+            again: false,
+            tell_buffers: false,
+            refused: None,
             acknowledged: false,
             due: true,
             tick: None,
@@ -157,6 +175,7 @@ pub struct Parts {
     pub layers: Vec<Layer>,
     pub presentation: Option<WpPresentation>,
     pub ledger: Option<SelkieLedgerManagerV1>,
+    pub dmabuf: Option<Dmabuf>,
     pub report: Report,
     pub observer: Option<Observer>,
     pub events: LoopHandle<'static, State>,
@@ -165,13 +184,14 @@ pub struct Parts {
 impl State {
     pub fn new(parts: Parts) -> State {
         let Parts { config, registry, shm, connection, qh, window, layers, .. } = parts;
-        let Parts { presentation, ledger, report, observer, events, .. } = parts;
+        let Parts { presentation, ledger, dmabuf, report, observer, events, .. } = parts;
         let mut statistics = Statistics::new(&config);
         if presentation.is_some() {
             statistics.present_source = PresentSource::Feedback;
         }
         let pool = Pool::new(shm.wl_shm().clone(), config.memory.clone(), config.seals, qh.clone());
         let progress = Progress::default();
+        let sourcing = Sourcing::new(config.buffer);
         State {
             config,
             registry,
@@ -183,6 +203,8 @@ impl State {
             pool,
             presentation,
             ledger,
+            dmabuf,
+            sourcing,
             report,
             statistics,
             observer,
@@ -209,10 +231,39 @@ impl State {
         debug!(%size, "configured");
         self.progress.size = Some(size);
         self.progress.relayout = true;
+        self.progress.again = true;
         self.progress.due = true;
         self.statistics.size = size;
         let picture = self.config.picture(size);
         self.tell(&Event::Configured { size, picture });
+    }
+
+    /// The compositor said which dma-bufs it takes, for the first time or anew.
+    pub fn offered(&mut self) {
+        let (Some(dmabuf), Some(used)) = (&self.dmabuf, &self.statistics.buffers.modifier) else {
+            return;
+        };
+        let Some(offer) = dmabuf.offer() else { return };
+        let chosen = offer.choose(self.config.format).map(|modifier| modifier.to_string());
+        // Buffers that it takes no more are replaced; if it takes none at all, those that it has may stay.
+        if chosen.is_some_and(|chosen| chosen != *used) {
+            self.progress.relayout = true;
+            self.progress.again = true;
+            self.progress.due = true;
+        }
+    }
+
+    /// The compositor has made a buffer of a dma-buf.
+    pub fn created(&mut self, id: u64, buffer: WlBuffer) {
+        self.pool.created(id, buffer);
+        self.tell_buffers();
+    }
+
+    /// The compositor cannot use a dma-buf.
+    pub fn refused(&mut self, id: u64) {
+        if let Some(exporter) = self.pool.refused(id) {
+            self.progress.refused.get_or_insert(exporter);
+        }
     }
 
     /// A frame callback came.
@@ -323,6 +374,19 @@ impl State {
         if let Some(why) = self.progress.stop.take() {
             self.finish(why);
         }
+        if let Some(error) = self.dmabuf.as_mut().and_then(Dmabuf::error) {
+            return Err(error.into());
+        }
+        if let Some(exporter) = self.progress.refused.take() {
+            let kind = self.sourcing.kind();
+            self.sourcing.refuse(SourceError::Refused { kind, exporter })?;
+            self.progress.relayout = true;
+            self.progress.again = true;
+            self.progress.due = true;
+        }
+        if self.progress.relayout && self.wants_to_draw() {
+            self.lay_out()?;
+        }
         while self.may_draw() {
             self.draw()?;
         }
@@ -387,45 +451,100 @@ impl State {
         self.config.scene.freeze_main_after.is_some_and(|frames| self.statistics.committed >= frames)
     }
 
-    fn may_draw(&self) -> bool {
+    fn wants_to_draw(&self) -> bool {
         let progress = &self.progress;
         let running = match progress.phase {
-            Phase::Running => !self.all_frames_committed() || progress.relayout,
-            Phase::Holding => progress.relayout,
+            Phase::Running => !self.all_frames_committed() || progress.again,
+            Phase::Holding => progress.again,
             Phase::Closing | Phase::Done => false,
         };
         let due = progress.due || !(self.config.pace || self.frozen());
-        let first = usize::from(self.frozen());
-        let free = || progress.relayout || (first..self.layers.len()).all(|layer| self.pool.has_free(layer));
-        running && due && progress.size.is_some() && progress.stop.is_none() && free()
+        running && due && progress.size.is_some() && progress.stop.is_none()
     }
 
-    /// Makes the buffers for the current size.
+    fn may_draw(&self) -> bool {
+        let first = usize::from(self.frozen());
+        let free = || (first..self.layers.len()).all(|layer| self.pool.has_free(layer));
+        self.wants_to_draw() && !self.progress.relayout && free()
+    }
+
+    /// Makes the buffers for the current size, as soon as it is known which the compositor takes.
     fn lay_out(&mut self) -> Result<(), ClientError> {
-        self.progress.relayout = false;
         let size = self.progress.size.unwrap_or(self.config.size);
         let mut pictures = vec![self.config.picture(size)];
         pictures.extend(self.config.scene.subsurfaces.iter().map(|s| s.picture()));
+        let specs: Vec<_> =
+            self.layers.iter_mut().zip(pictures).map(|(l, p)| l.lay_out(p, &self.config)).collect();
+        let modifier = loop {
+            let laid_out = match self.sourcing.kind() {
+                BufferKind::Shm => self.lay_out_shm(&specs).map(|()| Some(None)),
+                _ => self.lay_out_dma(&specs).map(|modifier| modifier.map(Some)),
+            };
+            match laid_out {
+                Ok(Some(modifier)) => break modifier,
+                // The compositor is still to say what it takes.
+                Ok(None) => return Ok(()),
+                Err(ClientError::Source(error)) => self.sourcing.refuse(error)?,
+                Err(error) => return Err(error),
+            }
+        };
+        self.progress.relayout = false;
         if self.statistics.committed == 0 {
-            for format in pictures.iter().map(|p| p.format) {
+            self.layers[0].set_up(&self.config)?;
+        }
+        self.statistics.pool_bytes = self.pool.bytes();
+        let exporter = self.pool.slots().find_map(|slot| Some(slot.memory.as_ref()?.exporter().to_owned()));
+        let buffers = Buffers {
+            kind: self.sourcing.kind().name(),
+            exporter,
+            modifier: modifier.map(|modifier| modifier.to_string()),
+            refused: self.sourcing.refused.clone(),
+        };
+        if buffers != self.statistics.buffers {
+            self.statistics.buffers = buffers;
+            self.progress.tell_buffers = true;
+        }
+        self.tell_buffers();
+        Ok(())
+    }
+
+    fn lay_out_shm(&mut self, specs: &[Spec]) -> Result<(), ClientError> {
+        if self.statistics.committed == 0 {
+            for format in specs.iter().map(|spec| spec.picture.format) {
+                if format.is_yuv() {
+                    return Err(SourceError::NotInShm { format: format.fourcc() }.into());
+                }
                 if !self.shm.formats().contains(&format.wl_shm()) {
                     return Err(ClientError::Format { format: format.name() });
                 }
             }
-            self.layers[0].set_up(&self.config)?;
         }
-        let specs: Vec<_> =
-            self.layers.iter_mut().zip(pictures).map(|(l, p)| l.lay_out(p, &self.config)).collect();
-        self.pool.lay_out(&specs, self.config.buffers)?;
-        self.statistics.pool_bytes = self.pool.bytes();
-        Ok(())
+        Ok(self.pool.lay_out(specs, self.config.buffers)?)
+    }
+
+    /// The modifier of the main surface; None if it is not yet known what is offered.
+    fn lay_out_dma(&mut self, specs: &[Spec]) -> Result<Option<Modifier>, ClientError> {
+        let dmabuf = self.dmabuf.as_ref().ok_or(SourceError::NoGlobal)?;
+        let Some(offer) = dmabuf.offer() else { return Ok(None) };
+        let modifiers = sourcing::modifiers(offer, specs)?;
+        let source = self.sourcing.source(&self.config, offer)?;
+        let specs: Vec<_> = specs.iter().copied().zip(modifiers.iter().copied()).collect();
+        self.pool.lay_out_dma(dmabuf, source, &specs, self.config.buffers)?;
+        Ok(modifiers.first().copied())
+    }
+
+    /// Tells of a new kind of buffers, once the compositor has all of them.
+    fn tell_buffers(&mut self) {
+        if self.progress.tell_buffers && self.pool.is_complete() {
+            self.progress.tell_buffers = false;
+            let buffers = self.statistics.buffers.clone();
+            self.tell(&Event::Buffers(&buffers));
+        }
     }
 
     /// Draws and commits one frame: the subsurfaces first, since synchronised ones wait for their parent.
     fn draw(&mut self) -> Result<(), ClientError> {
-        if self.progress.relayout {
-            self.lay_out()?;
-        }
+        self.progress.again = false;
         let frozen = self.frozen();
         // A window that is resized after its last frame shows that frame once more.
         let again = self.all_frames_committed();
@@ -500,7 +619,8 @@ impl State {
         self.statistics.ended = why;
         self.progress.phase = Phase::Closing;
         if self.ledger.is_some() {
-            let slots: Vec<(u64, usize)> = self.pool.slots().map(|slot| (slot.id, slot.layer)).collect();
+            let slots = self.pool.slots().filter(|slot| slot.buffer.is_some());
+            let slots: Vec<(u64, usize)> = slots.map(|slot| (slot.id, slot.layer)).collect();
             for (index, (slot, surface)) in slots.into_iter().enumerate() {
                 self.statistics.records.push(LedgerRecord { surface, ..LedgerRecord::default() });
                 self.progress.awaited += 1;
@@ -511,9 +631,9 @@ impl State {
 
     fn ask_record(&self, slot: u64, tag: RecordTag) {
         if let Some(ledger) = &self.ledger
-            && let Some(slot) = self.pool.slots().find(|s| s.id == slot)
+            && let Some(buffer) = self.pool.slots().find(|s| s.id == slot).and_then(|s| s.buffer.as_ref())
         {
-            ledger.get_record(&slot.buffer, &self.qh, tag);
+            ledger.get_record(buffer, &self.qh, tag);
         }
     }
 
