@@ -1,6 +1,6 @@
 //! Running `selkie client` for a configuration, and waiting until its last frame is on the screen.
 
-use selkie_client::{Config, Redraw, Seals, Size, Subsurface, stamp};
+use selkie_client::{BufferKind, Config, Redraw, Seals, Size, Subsurface, stamp};
 
 use super::{Host, Image, Process};
 
@@ -79,6 +79,12 @@ pub fn arguments(config: &Config) -> Vec<String> {
         let flag = |on: bool, word: &'static str| if on { word } else { "" };
         let flags = [flag(*alpha, ",alpha"), flag(!sync, ",desync"), flag(*below, ",below")].concat();
         add("subsurface", format!("{x},{y},{size},{pattern},{format}{flags}"));
+    }
+    if config.buffer != BufferKind::Shm {
+        add("buffer", config.buffer.to_string());
+    }
+    if let Some(device) = &config.device {
+        add("device", device.display().to_string());
     }
     if let Some(report) = &config.report {
         add("report", report.display().to_string());
