@@ -188,6 +188,7 @@ impl Server {
         self.frames.sequence += u64::from(drew);
         let frame = self.frames.sequence;
         let mut elsewhere = Vec::new();
+        let mut busy = Vec::new();
         for (element, way) in self.scene.elements.iter().zip(&self.frames.showing.ways) {
             let ElementId::Surface(id) = element.id else { continue };
             shows_client = true;
@@ -197,6 +198,9 @@ impl Server {
                 elsewhere.push(id);
             }
             surface.current.damage.clear();
+            if surface.current.buffer.as_ref().is_some_and(|used| used.take_busy()) {
+                busy.push(id);
+            }
             if !surface.visible {
                 continue;
             }
@@ -230,6 +234,7 @@ impl Server {
         for id in elsewhere {
             self.path_changed(id);
         }
+        busy.into_iter().for_each(|id| self.draw_when_idle(id));
     }
 
     /// The output is ready for the next frame: tells every visible surface to draw it, but for those that a host tells

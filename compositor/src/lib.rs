@@ -19,6 +19,7 @@ mod dispatch;
 mod error;
 mod frame;
 pub mod geometry;
+mod held;
 mod ledger;
 mod pictures;
 mod protocol;

@@ -19,6 +19,7 @@ use crate::capture::CaptureError;
 use crate::config::{BackendKind, Config};
 use crate::connections::Connections;
 use crate::frame::Frames;
+use crate::held::HeldCommits;
 use crate::ledger::{ClientRecord, Ledger};
 use crate::pictures::Pictures;
 use crate::protocol::dmabuf_feedback::{self, Dmabufs};
@@ -238,6 +239,7 @@ impl Compositor {
             pictures,
             connections: Connections::new(display, config.limits.clone()).map_err(StartError::Loop)?,
             dmabufs: Dmabufs::new(),
+            held: HeldCommits::default(),
             failure: None,
             spare_fd: spare_fd(),
             ended: Ended::Running,

@@ -10,6 +10,7 @@ use crate::connections::Connections;
 use crate::dispatch::post;
 use crate::error::ProtocolError;
 use crate::frame::Frames;
+use crate::held::HeldCommits;
 use crate::ledger::Ledger;
 use crate::pictures::Pictures;
 use crate::protocol::dmabuf_feedback::Dmabufs;
@@ -17,7 +18,7 @@ use crate::protocol::output::OutputState;
 use crate::scene::{ElementId, Scene};
 use crate::seat::Seat;
 use crate::shell::Shell;
-use crate::surface::{Commit, ContentError, Role, SurfaceId, Surfaces};
+use crate::surface::{Commit, ContentError, From, Role, SurfaceId, Surfaces};
 
 /// Everything there is while the compositor runs.
 pub(crate) struct Server {
@@ -37,6 +38,7 @@ pub(crate) struct Server {
     pub pictures: Pictures,
     pub connections: Connections,
     pub dmabufs: Dmabufs,
+    pub held: HeldCommits,
     /// What went wrong that must end the compositor.
     pub failure: Option<crate::RunError>,
     pub ended: crate::Ended,
@@ -62,7 +64,20 @@ impl Server {
                 Role::Subsurface | Role::Cursor | Role::DragIcon => {}
             }
         }
+        if !self.surfaces.is_synchronised(id) && self.hold_back(id, From::Pending)? {
+            return Ok(());
+        }
         let outcome = self.surfaces.commit(id, crate::clock::now_us());
+        self.committed(outcome)
+    }
+
+    /// A subsurface does not wait for its parent any more: applies what has waited.
+    pub fn desynchronised(&mut self, id: SurfaceId) -> crate::error::Outcome {
+        let waits = self.surfaces.get(id).is_some_and(|s| s.cached.is_some());
+        if waits && !self.surfaces.is_synchronised(id) && self.hold_back(id, From::Cached)? {
+            return Ok(());
+        }
+        let outcome = self.surfaces.release_cached(id);
         self.committed(outcome)
     }
 

@@ -240,7 +240,6 @@ impl BufferUse {
     }
 
     /// Whether it was not drawn since the last call because somebody was still writing it.
-    #[allow(dead_code)] // soon
     pub(crate) fn take_busy(&self) -> bool {
         self.was_busy.swap(false, Ordering::Relaxed)
     }

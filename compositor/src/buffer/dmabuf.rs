@@ -332,7 +332,6 @@ impl DmaImage {
     }
 
     /// What must be waited for before it may be read: files that become readable when a writer is done.
-    #[allow(dead_code)] // soon
     pub(crate) fn fences(&self) -> Vec<OwnedFd> {
         let busy = self.memory().filter(|m| !m.dmabuf.is_idle(Access::Read).unwrap_or(true));
         let fence = |m: &Arc<DmaMemory>| {

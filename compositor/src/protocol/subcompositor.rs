@@ -80,8 +80,7 @@ impl Requests<WlSubsurface> for SubsurfaceData {
                 if let Some(child) = surfaces.get_mut(self.surface).and_then(|s| s.child.as_mut()) {
                     child.sync = false;
                 }
-                let outcome = surfaces.release_cached(self.surface);
-                ctx.server.committed(outcome)?;
+                ctx.server.desynchronised(self.surface)?;
             }
             _ => {}
         }

@@ -132,6 +132,7 @@ impl Requests<WlSurface> for SurfaceData {
         server.shell_surface_gone(self.surface);
         server.seat_surface_gone(self.surface);
         server.dmabufs.surface_gone(self.surface);
+        server.held_surface_gone(self.surface, self.client.key);
         if let Some(surface) = server.surfaces.remove(self.surface) {
             for feedback in surface.current.feedback.into_iter().chain(surface.pending.feedback) {
                 feedback.discarded();

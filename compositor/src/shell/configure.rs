@@ -58,6 +58,11 @@ impl Configures {
         self.acked.take()
     }
 
+    /// Puts another agreement in the place of that of the last ack, which is returned.
+    pub fn swap_acked(&mut self, acked: Option<Asked>) -> Option<Asked> {
+        std::mem::replace(&mut self.acked, acked)
+    }
+
     /// Whether the first commit since the surface was (un)mapped has been answered.
     pub fn started(&self) -> bool {
         self.started

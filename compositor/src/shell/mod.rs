@@ -100,6 +100,13 @@ impl Entry {
     }
 }
 
+/// What waits for the next commit of a window or popup.
+#[derive(Default)]
+pub(crate) struct ShellWish {
+    geometry: Option<Rect>,
+    acked: Option<configure::Asked>,
+}
+
 /// All windows and popups.
 pub(crate) struct Shell {
     entries: HashMap<SurfaceId, Entry>,
@@ -295,6 +302,23 @@ impl Server {
             }
             Part::Popup(_) => self.popup_check(id, attaches && !entry.mapped),
             Part::None => Ok(()),
+        }
+    }
+
+    /// Puts another wish in the place of what waits for the next commit of `id`, which is returned.
+    pub fn swap_wish(&mut self, id: SurfaceId, wish: ShellWish) -> Option<ShellWish> {
+        let entry = self.shell.entries.get_mut(&id)?;
+        Some(ShellWish {
+            geometry: std::mem::replace(&mut entry.pending_geometry, wish.geometry),
+            acked: entry.configures.swap_acked(wish.acked),
+        })
+    }
+
+    /// Puts back what [`Server::swap_wish`] returned, unless nothing was asked for: then what is there stays.
+    pub fn restore_wish(&mut self, id: SurfaceId, wish: ShellWish) {
+        if let Some(left) = self.swap_wish(id, ShellWish::default()) {
+            let (geometry, acked) = (wish.geometry.or(left.geometry), wish.acked.or(left.acked));
+            self.swap_wish(id, ShellWish { geometry, acked });
         }
     }
 

@@ -68,6 +68,10 @@ pub struct Surface {
     pub stack: Vec<SurfaceId>,
     /// Its `wp_viewport`.
     pub viewport: Option<WpViewport>,
+    /// How many states of it were taken aside and are not applied yet.
+    pub held: u32,
+    /// The order in the last of those that has one.
+    pub held_order: Option<Vec<SurfaceId>>,
     /// Whether any of it could be seen in the last frame.
     pub visible: bool,
     /// The path of its last frame.
@@ -136,6 +140,8 @@ impl Surfaces {
             child: None,
             stack: vec![id],
             viewport: None,
+            held: 0,
+            held_order: None,
             visible: false,
             path: None,
             on_output: false,
@@ -203,10 +209,10 @@ impl Surfaces {
             surface.role = Role::Subsurface;
             surface.child = Some(Child { parent, position: Point::default(), sync: true });
         }
+        // Adding is double-buffered too: it waits for the parent's commit.
+        let mut order = self.next_order(parent).to_vec();
+        order.push(id);
         if let Some(parent) = self.all.get_mut(&parent) {
-            // Adding is double-buffered too: it waits for the parent's commit.
-            let mut order = parent.pending.order.take().unwrap_or_else(|| parent.stack.clone());
-            order.push(id);
             parent.pending.order = Some(order);
         }
         Ok(())
@@ -218,7 +224,8 @@ impl Surfaces {
         if let Some(parent) = self.all.get_mut(&child.parent) {
             parent.stack.retain(|s| *s != id);
             let cached = parent.cached.as_mut().and_then(|c| c.order.as_mut());
-            for order in [parent.pending.order.as_mut(), cached].into_iter().flatten() {
+            let held = parent.held_order.as_mut();
+            for order in [parent.pending.order.as_mut(), cached, held].into_iter().flatten() {
                 order.retain(|s| *s != id);
             }
         }
@@ -228,11 +235,8 @@ impl Surfaces {
     /// Returns whether `sibling` is its parent or a sibling.
     pub fn restack(&mut self, id: SurfaceId, sibling: SurfaceId, above: bool) -> bool {
         let Some(child) = self.get(id).and_then(|s| s.child) else { return false };
+        let mut order = self.next_order(child.parent).to_vec();
         let Some(parent) = self.all.get_mut(&child.parent) else { return false };
-        let mut order = parent.pending.order.clone().unwrap_or_else(|| {
-            let cached = parent.cached.as_ref().and_then(|c| c.order.clone());
-            cached.unwrap_or_else(|| parent.stack.clone())
-        });
         if id == sibling || !order.contains(&sibling) {
             return false;
         }
@@ -284,7 +288,10 @@ impl Surfaces {
             }
             let cached = surface.cached.get_or_insert_default();
             commit.discarded = cached.merge(pending);
-            surface.current.check(cached).map_err(|e| (id, e))?;
+            // What was taken aside will be applied first; whether they fit is seen then.
+            if surface.held == 0 {
+                surface.current.check(cached).map_err(|e| (id, e))?;
+            }
             return Ok(commit);
         }
         self.apply(id, pending, &mut commit)?;
@@ -309,6 +316,27 @@ impl Surfaces {
     fn apply(
         &mut self,
         id: SurfaceId,
+        pending: Pending,
+        commit: &mut Commit,
+    ) -> Result<(), (SurfaceId, ContentError)> {
+        self.apply_one(id, pending, commit)?;
+        // By index: applying a child cannot change this surface's own order.
+        let children = self.all.get(&id).map_or(0, |s| s.stack.len());
+        for i in 0..children {
+            let Some(child) = self.all.get(&id).and_then(|s| s.stack.get(i)).copied() else { continue };
+            if child != id
+                && let Some(cached) = self.all.get_mut(&child).and_then(|s| s.cached.take())
+            {
+                self.apply(child, cached, commit)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Applies a state of one surface, and of no other.
+    pub(super) fn apply_one(
+        &mut self,
+        id: SurfaceId,
         mut pending: Pending,
         commit: &mut Commit,
     ) -> Result<(), (SurfaceId, ContentError)> {
@@ -324,16 +352,6 @@ impl Surfaces {
         commit.discarded.append(&mut surface.current.feedback);
         let applied = surface.current.apply(&mut pending).map_err(|e| (id, e))?;
         commit.applied.push((id, applied));
-        // By index: applying a child cannot change this surface's own order.
-        let children = surface.stack.len();
-        for i in 0..children {
-            let Some(child) = self.all.get(&id).and_then(|s| s.stack.get(i)).copied() else { continue };
-            if child != id
-                && let Some(cached) = self.all.get_mut(&child).and_then(|s| s.cached.take())
-            {
-                self.apply(child, cached, commit)?;
-            }
-        }
         Ok(())
     }
 
