@@ -99,6 +99,12 @@ impl Dmabufs {
         }
     }
 
+    /// The main device where the backend names none.
+    #[cfg(test)]
+    pub fn device(&self) -> u64 {
+        self.device
+    }
+
     /// Everything that is offered to everybody, once.
     pub fn pairs(&self) -> Vec<Pair> {
         distinct(&self.offer(None))

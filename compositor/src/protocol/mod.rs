@@ -4,6 +4,8 @@ pub(crate) mod compositor;
 pub(crate) mod data_device;
 pub(crate) mod dmabuf_feedback;
 mod dmabuf_params;
+#[cfg(test)]
+mod dmabuf_tests;
 pub(crate) mod ledger;
 pub(crate) mod linux_dmabuf;
 pub(crate) mod output;

@@ -1,7 +1,7 @@
 //! A client for tests: it writes down what it is told.
 
 use std::collections::{HashMap, HashSet};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 use selkie_protocols::upstream::xdg::shell::client::xdg_popup::{self, XdgPopup};
@@ -36,13 +36,18 @@ type Name = &'static str;
 pub(crate) struct Seen {
     globals: Vec<(u32, String, u32)>,
     /// What it was told since the log was last taken.
-    log: Vec<String>,
+    pub log: Vec<String>,
     serials: HashMap<Name, u32>,
     acked: HashSet<u32>,
     synced: u32,
     pub pings: Vec<u32>,
     /// The serial of the last button press.
     pub press: Option<u32>,
+    /// The last table of formats of dma-bufs, what is in it, and device and flags of the last tranche.
+    pub table: Option<OwnedFd>,
+    pub pairs: Vec<(u32, u64)>,
+    pub device: u64,
+    pub flags: u32,
     /// Whether pings are left without an answer.
     pub mute: bool,
 }
@@ -149,7 +154,7 @@ impl Client {
 
     /// Sends what is to be sent. What was told comes first: after a failed write, wayland-client reads
     /// no more, and would never see the error that ended it.
-    pub(super) fn flush(&self) {
+    pub fn flush(&self) {
         if let Some(guard) = self.conn.prepare_read() {
             let _ = guard.read();
         }
