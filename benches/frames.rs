@@ -6,23 +6,27 @@
 //! others can only add to it. The client is the same everywhere: it commits the same three buffers again and again, never
 //! draws, and waits for the frame callback each time.
 //!
-//! `cargo bench --bench frames -- 1080p idle` runs some parts: 1080p, 2160p, commits, windows, clients, idle, calls.
+//! `cargo bench --bench frames -- 1080p idle` runs some parts: 1080p, 2160p, commits, windows, clients, idle, calls,
+//! nested (or one of nested-in-selkie, nested-in-weston, nested-in-sway).
 //! Without `--bench` (`cargo test --bench frames`) everything runs once and briefly, and the numbers mean nothing.
 
 #![deny(unsafe_code)]
 // A benchmark that cannot have what it needs has failed.
 #![allow(clippy::unwrap_used)]
 
+mod nested;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
 use std::hint::black_box;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use comfy_table::{CellAlignment, Table, presets};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::time::{ClockId, clock_gettime};
+use selkie_protocols::upstream::xdg::shell::client::xdg_toplevel;
 use shm_core::mapping::{Guarded, Mapping, Sealed};
 use shm_core::seals::Seals;
 use shm_core::{memfd, pread, verdict};
@@ -67,6 +71,20 @@ fn main() {
     part("clients", &|depth, report| windows(depth, 50, report));
     part("idle", &idle);
     part("calls", &calls);
+    const SIZES: [(i32, i32); 2] = [(1920, 1080), (3840, 2160)];
+    part("nested-in-selkie", &|depth, report| {
+        nested::cost(depth, Kind::Selkie, &SIZES, report);
+        nested::latency(depth, Kind::Selkie, report);
+        nested::rest(depth, Kind::Selkie, report);
+    });
+    for kind in [Kind::Weston, Kind::Sway] {
+        part(&format!("nested-in-{kind:?}").to_lowercase(), &|depth, report| {
+            if support::program(&format!("{kind:?}").to_lowercase()).is_some() {
+                nested::cost(depth, kind, &SIZES[..1], report);
+                nested::latency(depth, kind, report);
+            }
+        });
+    }
     report.print();
 }
 
@@ -186,18 +204,25 @@ impl Shown {
     }
 
     /// A window that fills the output: at the same place everywhere. weston would put a window anywhere, and cut it off.
-    fn fullscreen(host: &Host, size: (i32, i32)) -> Self {
-        let mut raw = Raw::connect(&host.socket());
+    fn fullscreen(socket: &Path, size: (i32, i32)) -> Self {
+        let mut raw = Raw::connect(socket);
         let panes = vec![Pane::new(&mut raw, size)];
         panes[0].window.toplevel.set_fullscreen(None);
         let mut shown = Self { raw, panes };
         // Some configure it at once, some when it is there.
+        let mut told = (0, 0);
         for _ in 0..3 {
-            shown.raw.events.log.clear();
             shown.raw.roundtrip().unwrap();
-            shown.raw.acknowledge(&shown.panes[0].window.xdg_surface);
+            let window = &shown.panes[0].window;
+            if let Some(xdg_toplevel::Event::Configure { width, height, .. }) =
+                shown.raw.of(&window.toplevel).last()
+            {
+                told = (*width, *height);
+            }
+            shown.raw.acknowledge(&window.xdg_surface);
             shown.present(None);
         }
+        assert_eq!(told, size, "the output is of another size");
         shown
     }
 
@@ -254,7 +279,7 @@ fn frames(depth: &Depth, (width, height): (i32, i32), report: &mut Report) {
         .into_iter()
         .flatten()
         .map(|host| {
-            let shown = Shown::fullscreen(&host, (width, height));
+            let shown = Shown::fullscreen(&host.socket(), (width, height));
             (host, shown)
         })
         .collect();
@@ -410,15 +435,20 @@ fn idle(depth: &Depth, report: &mut Report) {
     let mut shown = Shown::new(&host, &[(256, 256)]);
     shown.present(None);
     shown.raw.roundtrip().unwrap();
+    watch_idle(depth, &host.process, "", report);
+}
+
+/// What a process does that has nothing to do.
+fn watch_idle(depth: &Depth, process: &Process, which: &str, report: &mut Report) {
     // The watchdog looks twice more until it is sure that nothing goes on.
     std::thread::sleep(depth.span.min(Duration::from_secs(1)));
-    let before = (host.process.counters().cpu_us, host.process.context_switches());
+    let before = (process.counters().cpu_us, process.context_switches());
     std::thread::sleep(depth.span);
-    let after = (host.process.counters().cpu_us, host.process.context_switches());
+    let after = (process.counters().cpu_us, process.context_switches());
     let line = |number: u64| [Some(number as f64), None, None, None];
     let (us, switches) = (after.0 - before.0, after.1 - before.1);
     let seconds = depth.span.as_secs_f64();
-    report.line(&format!("idle for {seconds} s: wake-ups"), line(switches), "0", Some(switches == 0));
+    report.line(&format!("{which}idle for {seconds} s: wake-ups"), line(switches), "0", Some(switches == 0));
     report.line("  us in all", line(us), "0", Some(us == 0));
 }
 

@@ -38,6 +38,15 @@ pub struct Host {
 impl Host {
     /// Starts weston, if it is installed.
     pub fn weston(width: u32, height: u32) -> Option<Self> {
+        Self::weston_on(None, width, height)
+    }
+
+    /// Starts weston, if it is installed, nested in the compositor at a socket.
+    pub fn weston_inside(display: &Path, width: u32, height: u32) -> Option<Self> {
+        Self::weston_on(Some(display), width, height)
+    }
+
+    fn weston_on(display: Option<&Path>, width: u32, height: u32) -> Option<Self> {
         let binary = program("weston")?;
         let dir = RuntimeDir::new();
         let version = Command::new(&binary).arg("--version").output().ok()?;
@@ -49,7 +58,14 @@ impl Host {
                     animation=none\nstartup-animation=none\nclose-animation=none\n";
         fs::write(&config, text).unwrap();
         let mut command = dir.command(binary);
-        command.arg(format!("--config={}", config.display())).arg("--backend=headless-backend.so");
+        command.arg(format!("--config={}", config.display()));
+        match display {
+            None => command.arg("--backend=headless-backend.so"),
+            // Without a frame around it.
+            Some(path) => {
+                command.args(["--backend=wayland-backend.so", "--fullscreen"]).env("WAYLAND_DISPLAY", path)
+            }
+        };
         command.arg(if major.unwrap_or(10) < 12 { "--use-pixman" } else { "--renderer=pixman" });
         // --debug offers the screenshot interface to everybody.
         command.args(["--socket=weston-0", "--idle-time=0", "--debug"]);
@@ -66,14 +82,24 @@ impl Host {
 
     /// Starts sway, if it is installed, with an output that has so many pixels per unit each way.
     pub fn sway_scaled(width: u32, height: u32, scale: u32) -> Option<Self> {
+        Self::sway_on(None, width, height, scale)
+    }
+
+    /// Starts sway, if it is installed, nested in the compositor at a socket, which nobody may be the one to open.
+    pub fn sway_inside(display: &Path, width: u32, height: u32) -> Option<Self> {
+        Self::sway_on(Some(display), width, height, 1)
+    }
+
+    fn sway_on(display: Option<&Path>, width: u32, height: u32, scale: u32) -> Option<Self> {
         let binary = program("sway")?;
         let dir = RuntimeDir::new();
         let (config, name) = (dir.file("sway.conf"), dir.file("socket-name"));
         // It chooses its socket's name itself, so its first act is to tell us; the rename makes sure
         // that the name is read whole.
+        let output = if display.is_some() { "WL-1" } else { "HEADLESS-1" };
         let text = format!(
             "xwayland disable\n\
-             output HEADLESS-1 mode --custom {width}x{height}@60Hz scale {scale}\n\
+             output {output} mode --custom {width}x{height}@60Hz scale {scale}\n\
              default_border none\n\
              seat * hide_cursor 1\n\
              exec printf %s \"$WAYLAND_DISPLAY\" > {name}.new && mv {name}.new {name}\n",
@@ -81,12 +107,13 @@ impl Host {
         );
         fs::write(&config, text).unwrap();
         let mut command = not_as_root(&dir, &binary);
-        // A window that fills the output is to be drawn like any other.
-        command.args(["-D", "noscanout"]).arg("-c").arg(&config);
-        command
-            .env("WLR_BACKENDS", "headless")
-            .env("WLR_RENDERER", "pixman")
-            .env("WLR_LIBINPUT_NO_DEVICES", "1");
+        match display {
+            // A window that fills the output is to be drawn like any other.
+            None => command.args(["-D", "noscanout"]).env("WLR_BACKENDS", "headless"),
+            Some(path) => command.env("WLR_BACKENDS", "wayland").env("WAYLAND_DISPLAY", path),
+        };
+        command.arg("-c").arg(&config);
+        command.env("WLR_RENDERER", "pixman").env("WLR_LIBINPUT_NO_DEVICES", "1");
         let mut process = dir.spawn("sway", command);
         let socket = eventually("sway to say its socket's name", || {
             process.assert_alive();
@@ -120,6 +147,15 @@ impl Host {
         let mut command = Self::selkie_command(&dir);
         // A path instead of a name: the host lives in a runtime directory of its own.
         command.env("WAYLAND_DISPLAY", self.socket()).args(["--backend", "wayland"]).args(args);
+        Self::start_selkie(dir, command)
+    }
+
+    /// [`Host::selkie_plain`], nested in the compositor at a socket.
+    pub fn selkie_plain_inside(display: &Path, args: &[&str]) -> Self {
+        let dir = RuntimeDir::new();
+        let mut command = dir.command(env!("CARGO_BIN_EXE_selkie"));
+        command.args(["compositor", "--backend", "wayland"]).args(args);
+        command.env("WAYLAND_DISPLAY", display).env("SELKIE_LOG", "warn");
         Self::start_selkie(dir, command)
     }
 
