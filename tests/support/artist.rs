@@ -154,7 +154,7 @@ pub fn noise(width: i32, height: i32, translucent: bool, seed: u32) -> Vec<u32> 
         n = (n ^ n >> 15).wrapping_mul(0x297a_2d39);
         n ^= n >> 16;
         let alpha = if translucent { n >> 24 } else { 255 };
-        let channel = |shift: u32| (n >> shift & 0xff) * alpha / 255 << shift;
+        let channel = |shift: u32| ((n >> shift & 0xff) * alpha / 255) << shift;
         alpha << 24 | channel(16) | channel(8) | channel(0)
     };
     (0..height).flat_map(|y| (0..width).map(move |x| pixel(x, y))).collect()
