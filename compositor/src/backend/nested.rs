@@ -130,8 +130,8 @@ impl Nested {
                 }
                 Plan::Forward { used, export } => {
                     let frame = self.host.show_export(element, &used, &export);
-                    // Of a host that tells no times, the next beat has to do.
-                    tick |= element.news.feedback && frame == 0;
+                    // Of a host that tells no times, or forgets to, the next beat has to do.
+                    tick |= element.news.feedback;
                     Way { path: export.memory.path, frame }
                 }
                 Plan::Outside { path } => Way { path, frame: 0 },

@@ -409,12 +409,13 @@ impl Host {
             layer.showed = std::mem::replace(&mut layer.shows, shows);
             changed = true;
         }
+        let mut asks = false;
         let asked = layer.asked.iter().map(|(_, count)| count).sum::<usize>();
         if news.callbacks > asked {
             layer.asked.push_back((number, news.callbacks - asked));
             let beat = Beat::Export { id: element.id, layer: layer.number, commit: number };
             layer.surface.frame(&handle, beat);
-            changed = true;
+            (changed, asks) = (true, true);
         }
         let mut told = 0;
         if let Some(presentation) = presentation.filter(|_| news.feedback) {
@@ -423,6 +424,7 @@ impl Host {
             changed = true;
         }
         layer.changed |= changed;
+        self.asked |= asks;
         self.changed |= changed || before != Some(place.at);
         told
     }

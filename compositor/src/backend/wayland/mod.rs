@@ -154,6 +154,8 @@ pub(crate) struct Host {
     waiting: bool,
     /// The layer of which one is to come because nothing of the window can be seen.
     waiting_top: Option<u64>,
+    /// Whether a layer was asked for one in the frame that is being made.
+    asked: bool,
     /// Whether something was committed that shows with the window's next commit.
     changed: bool,
     /// Frames handed over since the host last asked for one.
@@ -209,6 +211,7 @@ impl Host {
             screen: Screen::default(),
             waiting: false,
             waiting_top: None,
+            asked: false,
             changed: false,
             frames_since_beat: 0,
             drew_since_beat: false,
@@ -290,7 +293,10 @@ impl Host {
     /// If that is nothing, nothing is sent, unless `tick` asks for [`HostEvent::FrameDone`] all the same.
     pub fn finish(&mut self, scene: &Scene, drew: bool, tick: bool) {
         let gone = self.settle(&scene.elements);
-        if self.changed || tick {
+        // A layer that is asked when its client's next frame is due tells ours as well. But where it is not to be seen it may
+        // never tell: so if that of the last frame has not, the others are asked.
+        let asked = std::mem::take(&mut self.asked) && self.frames_since_beat == 0;
+        if tick || drew || (self.changed && !asked) {
             let surface = window::surface(&self.window);
             if !std::mem::replace(&mut self.waiting, true) {
                 surface.frame(&self.handle, Beat::Window);
