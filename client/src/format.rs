@@ -205,7 +205,7 @@ impl Format {
         self.layout().bytes
     }
 
-    /// Whether it is a format of video: brightness in one plane, colour for every four pixels in others (see [`crate::yuv`]).
+    /// Whether it is a format of video: brightness in one plane, colour for every four pixels in others (4:2:0).
     pub const fn is_yuv(self) -> bool {
         matches!(self, Nv12 | P010 | Yuv420)
     }

@@ -49,7 +49,8 @@ impl Picture {
     }
 
     /// The whole frame as a compositor that composes in 8 bits sees it: premultiplied `0xAARRGGBB`,
-    /// row by row without padding. For a format of video: as [`crate::yuv`] says.
+    /// row by row without padding. For a format of video: BT.601 with limited
+    /// range, the colour of 2x2 pixels their mean, and each channel rounded.
     pub fn shown(&self, frame: u32) -> Vec<u32> {
         let width = self.size.width as usize;
         let mut shown = Vec::with_capacity(width * self.size.height as usize);

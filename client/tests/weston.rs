@@ -5,8 +5,8 @@ mod host;
 use host::{Weston, check_exact, while_shown};
 use selkie_client::stamp;
 use selkie_client::{
-    ClientError, Config, Ended, Format, Hooks, Memory, Pattern, PresentSource, Redraw, Scene, Size,
-    Subsurface,
+    BufferKind, ClientError, Config, Ended, Format, Hooks, Memory, Pattern, PresentSource, Redraw, Scene,
+    Size, Subsurface,
 };
 
 #[test]
@@ -187,5 +187,25 @@ fn a_protocol_error_is_told_as_it_was_sent() {
             assert_eq!((&*error.interface, error.name), ("wp_viewport", "bad_value"), "{error}");
         }
         other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_compositor_without_dma_bufs_gets_shared_memory_or_a_sentence() {
+    let Some(weston) = Weston::start() else { return };
+    let size = Size::new(301, 207);
+    let config = Config { buffer: BufferKind::Auto, size, frames: Some(2), ..weston.config() };
+    let statistics = while_shown(config.clone(), |picture| {
+        check_exact(&weston.screenshot(), &picture, 1);
+    });
+    assert_eq!((statistics.buffers.kind, &statistics.buffers.exporter), ("shm", &None));
+    let why = "the compositor takes no dma-bufs (zwp_linux_dmabuf_v1): use --buffer shm";
+    assert_eq!(statistics.buffers.refused, [why]);
+    for (buffer, format, sentence) in [
+        (BufferKind::Udmabuf, Format::Xrgb8888, why),
+        (BufferKind::Auto, Format::Nv12, "NV12 goes into dma-bufs only: choose another --buffer than shm"),
+    ] {
+        let refused = selkie_client::run(Config { buffer, format, ..config.clone() });
+        assert_eq!(refused.unwrap_err().to_string(), sentence);
     }
 }
