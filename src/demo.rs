@@ -1,4 +1,4 @@
-//! `selkie demo`: what sealing is for, as a play in six acts.
+//! `selkie demo`: what sealing is for, and what it permits, as a play in seven acts.
 //!
 //! Each act is a client process with a connection of its own, so that each can be put under a
 //! policy of its own. An act is judged by what the compositor's ledger and the client itself say,
@@ -16,6 +16,9 @@ use comfy_table::{Table, presets};
 use selkie_compositor::buffer::Policy;
 use selkie_compositor::geometry::Size;
 use selkie_compositor::{BackendKind, ClientRecord, Compositor, Config, Placement, Remote, Summary};
+
+use shm_core::dma_heap::DmaHeap;
+use shm_core::udmabuf::Udmabuf;
 
 use crate::cli::DemoArgs;
 use crate::exit::Outcome;
@@ -138,12 +141,25 @@ fn play(stage: &Stage) -> Result<Played, DemoError> {
     let mut copied = stage.start("copied", Policy::Copy, &cut)?;
     act("Under `copy` the same is harmless", harmless(stage, &mut copied)?);
 
-    // For the picture: a format of ten bits, one with alpha, and a third to fill the grid.
+    let title = "A dma-buf is shown as it is";
+    let mut third = match dmabuf_source() {
+        Ok(source) => {
+            let args = ["--buffer", source, "--pattern", "moving-bar"];
+            let mut player = stage.start("dma-buf", Policy::Enforce, &args)?;
+            act(title, dmabuf_shown(stage, &mut player)?);
+            player
+        }
+        Err(why) => {
+            println!("– 7. {title}: not on this machine\n     {why}");
+            stage.start("third", Policy::Enforce, &["--pattern", "moving-bar"])?
+        }
+    };
+
+    // For the picture: a format of ten bits, and one with alpha.
     let deep = ["--pattern", "gradient", "--format", "XRGB2101010"];
     let mut deep = stage.start("10-bit", Policy::Enforce, &deep)?;
     let alpha = ["--pattern", "plasma", "--format", "ARGB8888", "--alpha"];
     let mut alpha = stage.start("alpha", Policy::Enforce, &alpha)?;
-    let mut third = stage.start("third", Policy::Enforce, &["--pattern", "moving-bar"])?;
     let mut gallery = true;
     for player in [&mut deep, &mut alpha, &mut third] {
         gallery &= stage.wait(player, |r| r.frames >= 3)?.is_ok();
@@ -162,10 +178,45 @@ fn shown(stage: &Stage, player: &mut Player) -> Result<Seen, DemoError> {
             r.seals,
             r.verdict,
             r.frames,
-            r.path.map_or("not shown", |p| p.name())
+            path(&r)
         )),
         other => Err(format!("the verdict is {other}, not sealed: {}", r.why)),
     }))
+}
+
+/// A `--buffer` of the client that makes dma-bufs here, or why there is none.
+fn dmabuf_source() -> Result<&'static str, String> {
+    let why = match Udmabuf::open() {
+        Ok(_) => return Ok("udmabuf"),
+        Err(e) => e.to_string(),
+    };
+    if DmaHeap::open("system").is_ok() {
+        return Ok("dma-heap");
+    }
+    // A card may still be without dumb buffers, but then the act says so.
+    let mut devices = fs::read_dir("/dev/dri").into_iter().flatten().flatten();
+    if devices.any(|d| d.file_name().to_string_lossy().starts_with("card") && File::open(d.path()).is_ok()) {
+        return Ok("dumb");
+    }
+    Err(format!("{why}; and there is no dma-heap and no graphics device"))
+}
+
+fn dmabuf_shown(stage: &Stage, player: &mut Player) -> Result<Seen, DemoError> {
+    Ok(stage.wait(player, |r| r.frames >= FRAMES)?.and_then(|r| match r.memory.join(", ") {
+        memory if memory.starts_with("dma-buf") => {
+            Ok(format!("{memory}, which cannot shrink: {} frames {}", r.frames, path(&r)))
+        }
+        memory => Err(format!("it is no dma-buf but {memory}")),
+    }))
+}
+
+/// The path of a client's last frame, and what was copied on the way.
+fn path(record: &ClientRecord) -> String {
+    let name = record.path.map_or("not shown", |p| p.name());
+    match record.bytes_copied {
+        0 => format!("{name}, not a byte copied"),
+        bytes => format!("{name}, {:.1} MB copied", mb(bytes)),
+    }
 }
 
 fn refused(stage: &Stage, mut player: Player) -> Result<Seen, DemoError> {
@@ -184,9 +235,10 @@ fn tried_in_vain(stage: &Stage, mut player: Player) -> Result<Seen, DemoError> {
         let shrink = summary.as_ref().map(|s| &s["shrink"]);
         match shrink.and_then(|s| s["errno"].as_i64()) {
             Some(errno) if errno == i64::from(rustix::io::Errno::PERM.raw_os_error()) => Ok(format!(
-                "ftruncate: EPERM ({}); it was shown for all its {} frames",
+                "ftruncate: EPERM ({}); it was shown for all its {} frames: {}",
                 shrink.and_then(|s| s["text"].as_str()).unwrap_or_default(),
-                r.frames
+                r.frames,
+                path(&r)
             )),
             other => Err(format!("ftruncate should have said EPERM, but said {other:?}")),
         }
@@ -196,7 +248,7 @@ fn tried_in_vain(stage: &Stage, mut player: Player) -> Result<Seen, DemoError> {
 fn adopts(stage: &Stage, player: &mut Player) -> Result<Seen, DemoError> {
     Ok(stage.wait(player, |r| r.frames >= FRAMES)?.and_then(|r| {
         if r.adopted && r.verdict == "sealed" {
-            Ok(format!("it came with none, now seals {}: verdict {}", r.seals, r.verdict))
+            Ok(format!("it came with none, now seals {}: verdict {}; {}", r.seals, r.verdict, path(&r)))
         } else {
             Err(format!("the seal was not added: seals {}, verdict {}", r.seals, r.verdict))
         }
@@ -210,7 +262,8 @@ fn ended(stage: &Stage, mut player: Player, other: &Player) -> Result<Seen, Demo
     let goes_on = stage.poll(|| Ok(stage.record(other.label)?.filter(|r| r.frames >= before + 6)))?;
     Ok(gone.and_then(|r| match (&r.error, goes_on) {
         (Some(_), Some(o)) if said.contains("invalid_fd") => {
-            Ok(format!("{said}\n     \"{}\" goes on: {} frames", o.program, o.frames))
+            let before = path(&r);
+            Ok(format!("until then {before}; {said}\n     \"{}\" goes on: {} frames", o.program, o.frames))
         }
         (Some(_), Some(_)) => Err(format!("it was ended with another error: {said}")),
         (None, _) => Err(format!("it left by itself: {said}")),
@@ -224,10 +277,7 @@ fn harmless(stage: &Stage, player: &mut Player) -> Result<Seen, DemoError> {
         Err(e) => return Ok(Err(e)),
     };
     Ok(stage.wait(player, |r| r.frames >= cut + 6)?.map(|r| {
-        format!(
-            "never mapped, {:.1} MB read with pread(2); the rows that are gone keep what they showed",
-            mb(r.bytes_copied)
-        )
+        format!("never mapped, {} with pread(2); the rows that are gone keep what they showed", path(&r))
     }))
 }
 
