@@ -6,9 +6,8 @@
 
 mod support;
 
-use std::path::PathBuf;
-
 use selkie_client::{BufferKind, Config, Format, Pattern, Scene, Size, Subsurface};
+use support::dmabuf::card;
 use support::reference::{Screen, extents};
 use support::{Host, assert_close, require_devices};
 
@@ -33,19 +32,6 @@ fn check(name: &str, config: &Config, tolerance: u8) -> serde_json::Value {
     let text = std::fs::read_to_string(report).unwrap();
     let summary: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
     summary["buffers"].clone()
-}
-
-/// The node of a driver, by its name in sysfs.
-fn card(driver: &str) -> PathBuf {
-    let cards = std::fs::read_dir("/sys/class/drm").unwrap().map(|entry| entry.unwrap());
-    let mut nodes = cards.filter(|entry| {
-        let device = entry.path().join("device");
-        let link = std::fs::read_link(device.join("driver")).or_else(|_| std::fs::read_link(device));
-        link.is_ok_and(|link| link.to_string_lossy().contains(driver))
-            && entry.file_name().to_string_lossy().starts_with("card")
-            && PathBuf::from("/dev/dri").join(entry.file_name()).exists()
-    });
-    PathBuf::from("/dev/dri").join(nodes.next().unwrap().file_name())
 }
 
 #[test]

@@ -5,11 +5,14 @@
 
 mod support;
 
+use selkie_client::{BufferKind, Config, Format, Pattern, Scene, Size, Subsurface};
 use selkie_protocols::upstream::wp::linux_dmabuf::zv1::client::zwp_linux_dmabuf_v1::ZwpLinuxDmabufV1;
 use shm_core::dmabuf::DmaBuf;
-use support::dmabuf::{self, fourcc, heap, udmabuf};
+use support::dmabuf::{self, card, fourcc, heap, udmabuf};
 use support::raw::Raw;
-use support::{Host, Image, assert_same, require_devices};
+use support::reference::{Screen, extents};
+use support::report::{Path, frames};
+use support::{Host, Image, assert_close, assert_same, require_devices};
 
 const WIDTH: usize = 67;
 const HEIGHT: usize = 41;
@@ -65,4 +68,68 @@ fn an_udmabuf_is_forwarded() {
 fn a_heap_buffer_is_forwarded() {
     require_devices!("/dev/dma_heap/system");
     check("heap", heap);
+}
+
+fn config(buffer: BufferKind, format: Format) -> Config {
+    let size = Size::new(211, 149);
+    Config { buffer, format, size, pattern: Pattern::Plasma, frames: Some(4), ..Config::default() }
+}
+
+/// Shows `selkie client` in a selkie in a selkie: the picture is right, every frame was forwarded, and not a byte of it
+/// was read on the way.
+fn check_client(name: &str, config: &Config, tolerance: u8) {
+    let (_, _, width, height) = extents(config);
+    let (width, height) = (width as usize + 20, height as usize + 10);
+    let size = format!("{width}x{height}");
+    let mut host = Host::selkie(&["--size", &size, "--refresh", "0"]);
+    let report = host.dir.file("nested.jsonl");
+    let nested = host.selkie_inside(&["--size", &size, "--report", report.to_str().unwrap()]);
+    let shown = nested.show(config);
+    let mut expected = Screen::new(width, height, nested.background());
+    expected.show(config, &vec![shown.frame; 1 + config.scene.subsurfaces.len()]);
+    assert_close(&format!("dmabuf-forwarded-{name}"), &host.screenshot(), &expected.image, tolerance);
+    let frames = frames(&report);
+    assert!(frames.len() >= 4, "{name}: {frames:?}");
+    for frame in frames {
+        assert_eq!((frame.path, frame.bytes_copied), (Path::Forwarded, 0), "{name}: {frame:?}");
+    }
+}
+
+#[test]
+fn memory_of_every_source_is_forwarded() {
+    require_devices!("/dev/udmabuf", "/dev/dma_heap/system", "/dev/dri/card0");
+    for kind in [BufferKind::Udmabuf, BufferKind::DmaHeap, BufferKind::Gbm] {
+        check_client(kind.name(), &config(kind, Format::Xrgb8888), 0);
+    }
+    for driver in ["virtio", "cirrus", "vgem"] {
+        let config = Config { device: Some(card(driver)), ..config(BufferKind::Dumb, Format::Xrgb8888) };
+        check_client(&format!("dumb-{driver}"), &config, 0);
+    }
+}
+
+#[test]
+fn video_is_forwarded_and_shown_as_its_samples_say() {
+    require_devices!("/dev/udmabuf");
+    for format in [Format::Nv12, Format::P010, Format::Yuv420] {
+        let size = Size::new(131, 129);
+        let config = Config { size, ..config(BufferKind::Udmabuf, format) };
+        check_client(&format!("{format}"), &config, 1);
+    }
+}
+
+#[test]
+fn subsurfaces_of_both_kinds_of_memory_are_forwarded_together() {
+    require_devices!("/dev/udmabuf");
+    let sub = |position, format| Subsurface {
+        position,
+        size: Size::new(60, 50),
+        pattern: Pattern::Gradient,
+        format,
+        alpha: false,
+        sync: true,
+        below: false,
+    };
+    let subsurfaces = vec![sub((10, 20), Format::Xrgb8888), sub((100, 70), Format::Rgb565)];
+    let scene = Scene { stride_padding: 52, offset: 4100, subsurfaces, ..Scene::default() };
+    check_client("subsurfaces", &Config { scene, ..config(BufferKind::Udmabuf, Format::Argb8888) }, 0);
 }

@@ -275,7 +275,7 @@ fn a_frame_of_several_surfaces_is_never_torn() {
     let surfaces = || [&window, &children[0].0, &children[1].0].into_iter().zip([SIDE, 40, 20]);
     let shades = 1..=80_u32;
     for shade in shades.clone() {
-        let colour = 0xff00_0000 | shade * 0x03_0201;
+        let colour = 0xff00_0000 | (shade * 0x03_0201);
         let mut last = None;
         // The parent comes last.
         for (surface, side) in surfaces().collect::<Vec<_>>().into_iter().rev() {

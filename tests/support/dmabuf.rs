@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use rustix::fs::SealFlags;
@@ -173,4 +174,17 @@ impl Drop for Fenced {
         let _ = self.helper.kill();
         let _ = self.helper.wait();
     }
+}
+
+/// The node of a driver, by its name in sysfs.
+pub fn card(driver: &str) -> PathBuf {
+    let cards = std::fs::read_dir("/sys/class/drm").unwrap().map(|entry| entry.unwrap());
+    let mut nodes = cards.filter(|entry| {
+        let device = entry.path().join("device");
+        let link = std::fs::read_link(device.join("driver")).or_else(|_| std::fs::read_link(device));
+        link.is_ok_and(|link| link.to_string_lossy().contains(driver))
+            && entry.file_name().to_string_lossy().starts_with("card")
+            && PathBuf::from("/dev/dri").join(entry.file_name()).exists()
+    });
+    PathBuf::from("/dev/dri").join(nodes.next().unwrap().file_name())
 }

@@ -163,18 +163,20 @@ impl Host {
             State::New | State::Offered(..) => {}
         }
         *state = State::New;
-        match take(device, pool, layout) {
-            Ok(None) => {}
-            Ok(Some(alias)) => {
-                let fd = alias.dmabuf().fd();
-                let planes = [(fd, 0, layout.stride as u32)];
-                let wanted = Wanted { planes: &planes, size: layout.size, pair, flags: 0 };
-                match self.ask_dmabuf(buffer, pool.client(), &wanted) {
-                    Ok(host) => *state = State::Offered(alias.clone(), host),
-                    Err(why) => *state = State::Never(NotImported::Refused(why.to_string().into())),
-                }
-            }
-            Err(why) => *state = State::Never(why),
+        let never = |state: &mut State, why: NotImported| {
+            *state = State::Never(why.clone());
+            Err(why)
+        };
+        let alias = match take(device, pool, layout) {
+            Ok(Some(alias)) => alias,
+            Ok(None) => return Ok(None),
+            Err(why) => return never(&mut state, why),
+        };
+        let planes = [(alias.dmabuf().fd(), 0, layout.stride as u32)];
+        let wanted = Wanted { planes: &planes, size: layout.size, pair, flags: 0 };
+        match self.ask_dmabuf(buffer, pool.client(), &wanted) {
+            Ok(host) => *state = State::Offered(alias.clone(), host),
+            Err(why) => return never(&mut state, NotImported::Refused(why.to_string().into())),
         }
         Ok(None)
     }
