@@ -44,6 +44,8 @@ pub(crate) struct Connections {
     limits: Arc<Limits>,
     watchdog: Watchdog,
     turns: u32,
+    /// Whose turn it is, or was last.
+    turn_of: u64,
     /// When the present turn began, or the last frame within it was made.
     turn_began_ns: u64,
     /// fds that are open without any client.
@@ -75,6 +77,7 @@ impl Connections {
             limits: Arc::new(limits),
             watchdog: Watchdog::start()?,
             turns: 0,
+            turn_of: 0,
             turn_began_ns: 0,
             baseline: 0,
             suspicious: false,
@@ -137,7 +140,7 @@ impl Server {
             // What can be written is written when the loop has no events left.
             if ready.readable || ready.error {
                 let began = Instant::now();
-                let before = server.connections.before_turn(stream);
+                let before = server.connections.before_turn(key, stream);
                 // An error is the end of the connection, which `reap` deals with.
                 let _ = display.borrow_mut().backend().dispatch_single_client(server, id.clone());
                 server.after_turn(key, before, began.elapsed());
@@ -172,13 +175,21 @@ impl Server {
 
     /// Makes the frame that is due if the present turn has kept it waiting for too long: a client that talks without
     /// a pause holds up the others' requests until it is cut off, but not the screen.
+    ///
+    /// Its own events wait until the turn is over. If it is only slow to serve, it would answer them at once, and where
+    /// that takes longer than the next frame its turn would never end.
     pub fn frame_within_turn(&mut self) {
         let now = crate::clock::now_ns();
         if now.saturating_sub(self.connections.turn_began_ns) > FRAME_WITHIN_TURN_NS {
             self.connections.turn_began_ns = now;
             self.frame_if_overdue();
-            // A socket that is full is seen at the end of the turn.
-            let _ = self.display.flush_clients();
+            let mut backend = self.display.backend_handle();
+            for (key, open) in &self.connections.open {
+                if *key != self.connections.turn_of {
+                    // A socket that is full is seen at the end of the turn.
+                    let _ = backend.flush(Some(open.client.id()));
+                }
+            }
         }
     }
 
@@ -254,7 +265,8 @@ impl Server {
 
 impl Connections {
     /// Begins a turn; returns the unexplained fds before it where they are being watched.
-    fn before_turn(&mut self, stream: &Arc<UnixStream>) -> Option<u64> {
+    fn before_turn(&mut self, key: u64, stream: &Arc<UnixStream>) -> Option<u64> {
+        self.turn_of = key;
         self.watchdog.watch(stream);
         self.turn_began_ns = crate::clock::now_ns();
         self.turns = self.turns.wrapping_add(1);
