@@ -8,10 +8,11 @@ kernel=${1:?usage: initramfs.sh KERNEL OUT} out=${2:?usage: initramfs.sh KERNEL 
 here=$(dirname "$0")
 
 # Files of the host; then drivers that make dma-bufs: two kinds of graphics card, one that is memory
-# and nothing else, and a camera that shows a test picture. udmabuf and the dma-heap are built in.
+# and nothing else, and cameras that show a test picture. udmabuf and the dma-heap are built in.
 modules='9pnet_virtio 9p overlay virtio_gpu cirrus vgem vivid'
-# One device of one kind, so that it is /dev/video0.
-vivid_arguments='n_devs=1 node_types=0x1'
+# Two cameras and nothing else of its many devices: /dev/video0 has all planes of a picture in one
+# piece of memory, /dev/video1 each in its own.
+vivid_arguments='n_devs=2 node_types=0x1,0x1 multiplanar=1,2'
 
 busybox=$(command -v busybox)
 if ldd "$busybox" >/dev/null 2>&1; then

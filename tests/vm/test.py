@@ -80,7 +80,7 @@ def main():
     print(f"vm: {len(found)} tests", flush=True)
     status = guest.run(["python3", str(guest.HERE / "inside.py")], share, LIMIT, environment, target / "vm")
     if any(pictures.iterdir()):
-        print(f"vm: pictures of failures are in {pictures}")
+        print(f"vm: pictures are in {pictures}")
     return status
 
 
