@@ -245,7 +245,7 @@ fn a_surface_may_change_between_the_paths() {
 fn a_window_that_is_covered_goes_on() {
     for unsealed in [false, true] {
         let (host, nested) = nest(&["--refresh", "0"], &["--policy", "guard"]);
-        let memory = memfd(ROOM, (!unsealed).then_some(SealFlags::SHRINK));
+        let memory = memfd(ROOM, (!unsealed).then_some(SealFlags::SHRINK | SealFlags::SEAL));
         let mut hidden = Artist::with(&nested.socket(), memory);
         let below = hidden.window((50, 50)).surface;
         let small: Vec<WlBuffer> = (1..3).map(|n| hidden.buffer((50, 50), Format::Xrgb8888, n)).collect();

@@ -4,11 +4,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::SealFlags;
-use selkie_protocols::ledger::client::selkie_buffer_record_v1::{Event, Path as Told, SelkieBufferRecordV1};
+use selkie_protocols::ledger::client::selkie_buffer_record_v1::{Event, Path as Taken, SelkieBufferRecordV1};
 use selkie_protocols::ledger::client::selkie_ledger_manager_v1::SelkieLedgerManagerV1;
+use selkie_protocols::upstream::wp::presentation_time::client::wp_presentation::WpPresentation;
+use selkie_protocols::upstream::wp::presentation_time::client::wp_presentation_feedback::Event as Told;
 use selkie_protocols::upstream::wp::viewporter::client::wp_viewport::WpViewport;
 use selkie_protocols::upstream::wp::viewporter::client::wp_viewporter::WpViewporter;
-use wayland_client::WEnum;
 use wayland_client::protocol::wl_buffer::WlBuffer;
 use wayland_client::protocol::wl_compositor::WlCompositor;
 use wayland_client::protocol::wl_shm::{Format, WlShm};
@@ -16,9 +17,10 @@ use wayland_client::protocol::wl_shm_pool::WlShmPool;
 use wayland_client::protocol::wl_subcompositor::WlSubcompositor;
 use wayland_client::protocol::wl_subsurface::WlSubsurface;
 use wayland_client::protocol::wl_surface::WlSurface;
+use wayland_client::{Proxy, WEnum};
 
-use super::raw::{Raw, Window, memfd, write_pixels};
-use super::report;
+use super::raw::{Events, Raw, Window, memfd, write_pixels};
+use super::{eventually, report};
 
 /// The size of its pool, in bytes.
 pub const ROOM: u64 = 8 << 20;
@@ -32,18 +34,19 @@ pub struct Artist {
     pub pool: WlShmPool,
     subcompositor: WlSubcompositor,
     viewporter: WpViewporter,
+    presentation: Option<WpPresentation>,
     ledger: Option<SelkieLedgerManagerV1>,
     /// Bytes of the pool that buffers lie in.
     used: u64,
 }
 
 impl Artist {
-    /// A client whose memory cannot shrink.
+    /// A client whose memory cannot shrink, and whose seals are closed.
     ///
     /// # Panics
     /// If the server does not answer.
     pub fn connect(socket: &Path) -> Self {
-        Self::with(socket, memfd(ROOM, Some(SealFlags::SHRINK)))
+        Self::with(socket, memfd(ROOM, Some(SealFlags::SHRINK | SealFlags::SEAL)))
     }
 
     /// A client whose pool is this memory, of [`ROOM`] bytes.
@@ -55,8 +58,8 @@ impl Artist {
         let shm: WlShm = raw.bind(1);
         let pool = raw.pool(&shm, memory.as_fd(), ROOM as i32);
         let (compositor, subcompositor) = (raw.bind(7), raw.bind(1));
-        let (viewporter, ledger) = (raw.bind(1), raw.try_bind(1));
-        Self { raw, shm, compositor, memory, pool, subcompositor, viewporter, ledger, used: 0 }
+        let (viewporter, presentation, ledger) = (raw.bind(1), raw.try_bind(1), raw.try_bind(1));
+        Self { raw, shm, compositor, memory, pool, subcompositor, viewporter, presentation, ledger, used: 0 }
     }
 
     /// A buffer with a picture of its own.
@@ -110,12 +113,37 @@ impl Artist {
         surface.commit();
     }
 
-    /// Commits a buffer and waits until it was shown.
+    /// Commits a buffer and waits until it was shown: until that was told, where the server tells it, since a frame callback
+    /// may come a frame early.
     ///
     /// # Panics
     /// If it is not.
     pub fn show(&mut self, surface: &WlSurface, buffer: &WlBuffer) {
+        let qh = self.raw.qh();
+        let feedback = self.presentation.as_ref().map(|p| p.feedback(surface, &qh, ()).id().protocol_id());
+        let from = self.raw.events.log.len();
         self.raw.present(surface, buffer).unwrap();
+        if let Some(feedback) = feedback {
+            let presented = |events: &Events| {
+                events.log[from..].iter().any(|e| {
+                    e.object == feedback && matches!(e.event.downcast_ref(), Some(Told::Presented { .. }))
+                })
+            };
+            self.raw.wait("the frame to be presented", presented).unwrap();
+        }
+    }
+
+    /// Shows a buffer again and again until it takes a path: where selkie has to add a seal first, it does not wait for that
+    /// for long.
+    ///
+    /// # Panics
+    /// If it never does.
+    pub fn show_by(&mut self, surface: &WlSurface, buffer: &WlBuffer, path: report::Path) {
+        eventually("the path to be taken", || {
+            self.show(surface, buffer);
+            let taken = self.path(buffer).map(|(taken, _)| taken);
+            if taken == Some(path) { Ok(()) } else { Err(format!("it is {taken:?}")) }
+        });
     }
 
     /// How the last frame of a buffer got to the screen, and how much of it was copied so far; `None` if it was not shown.
@@ -131,9 +159,9 @@ impl Artist {
             match event {
                 Event::Path { path: WEnum::Value(told) } => {
                     path = match told {
-                        Told::Forwarded => Some(report::Path::Forwarded),
-                        Told::Composed => Some(report::Path::Composed),
-                        Told::None => None,
+                        Taken::Forwarded => Some(report::Path::Forwarded),
+                        Taken::Composed => Some(report::Path::Composed),
+                        Taken::None => None,
                         other => panic!("an unknown path {other:?}"),
                     }
                 }
