@@ -143,10 +143,15 @@ impl Host {
     /// Starts `selkie compositor --backend wayland`, nested in this host, with more arguments. It gives no picture:
     /// one that has to keep it composes everything. The host gives one.
     pub fn selkie_inside(&self, args: &[&str]) -> Self {
+        Self::selkie_at(&self.socket(), args)
+    }
+
+    /// [`Host::selkie_inside`] for a host with that socket.
+    pub fn selkie_at(socket: &Path, args: &[&str]) -> Self {
         let dir = RuntimeDir::new();
         let mut command = Self::selkie_command(&dir);
         // A path instead of a name: the host lives in a runtime directory of its own.
-        command.env("WAYLAND_DISPLAY", self.socket()).args(["--backend", "wayland"]).args(args);
+        command.env("WAYLAND_DISPLAY", socket).args(["--backend", "wayland"]).args(args);
         Self::start_selkie(dir, command)
     }
 
