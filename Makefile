@@ -13,7 +13,7 @@ help:
 	@echo '  make demo    build it and watch it: pictures and a table in $(OUT)/ (choose with OUT=dir)'
 	@echo '  make test    formatting, lints, unit, property and end-to-end tests, documentation'
 	@echo '  make test-vm tests with real dma-bufs, in a small guest (x86-64; fetches a Debian kernel)'
-	@echo '  make bench   what a frame costs here, beside a memcpy and beside weston and sway'
+	@echo '  make bench   what a frame costs here, headless and nested, beside weston and sway'
 	@echo '  make deps    install the system libraries, where they are missing'
 	@echo '  make deps-vm install what the guest needs, where it is missing (Debian, Ubuntu)'
 

@@ -128,6 +128,9 @@ impl Report {
         println!("\n{}", self.0);
         println!("us: processor time of all threads of the compositor, headless, drawing with pixman.");
         println!(
+            "In ...: of one nested in that, which is headless; or time that passes, where it says from when to when."
+        );
+        println!(
             "memcpy: of the damaged bytes, from the client's memory into ours, no cache holding either."
         );
         println!("Peers: {}; {}.", version("weston"), version("sway"));
