@@ -16,6 +16,8 @@ use support::{Host, Image, assert_close, assert_same, require_devices};
 use wayland_client::Proxy;
 use wayland_client::protocol::wl_buffer::WlBuffer;
 use wayland_client::protocol::wl_callback::WlCallback;
+use wayland_client::protocol::wl_compositor::WlCompositor;
+use wayland_client::protocol::wl_subcompositor::WlSubcompositor;
 use wayland_client::protocol::wl_surface::WlSurface;
 
 const WIDTH: usize = 67;
@@ -186,6 +188,51 @@ fn a_dmabuf_that_is_written_again_while_it_shows_holds_up_nobody() {
     let again = window.commit(&buffer);
     window.raw.wait_for(&again, 1).unwrap();
     assert_same("dmabuf-written-again", &host.screenshot(), &Image::filled(WIDTH, HEIGHT, 0xff0000));
+}
+
+/// A green window with a synchronised subsurface, whose red picture is not done when both have been committed.
+fn family(host: &Host) -> (Window, WlSurface, Fenced, [WlCallback; 2]) {
+    let mut window = Window::open(host);
+    let compositor: WlCompositor = window.raw.bind(6);
+    let subcompositor: WlSubcompositor = window.raw.bind(1);
+    let child = compositor.create_surface(&window.raw.qh(), ());
+    subcompositor.get_subsurface(&child, &window.surface, &window.raw.qh(), ());
+    let (mut fenced, pitch) = Fenced::new(WIDTH as u32, HEIGHT as u32);
+    let red = window.filled(&fenced.dmabuf, pitch, 0xff0000);
+    let plain = udmabuf(&vec![0; pitch as usize * HEIGHT]);
+    let green = window.filled(&plain, pitch, 0x00ff00);
+    fenced.attach();
+    child.attach(Some(&red), 0, 0);
+    child.damage(0, 0, i32::MAX, i32::MAX);
+    let of_child = child.frame(&window.raw.qh(), ());
+    child.commit();
+    let number = of_child.id().protocol_id();
+    window.raw.events.log.retain(|event| event.object != number);
+    let callbacks = [window.commit(&green), of_child];
+    assert!(!callbacks.iter().any(|c| window.is_shown(c)));
+    (window, child, fenced, callbacks)
+}
+
+#[test]
+fn a_window_waits_for_the_dmabuf_of_its_subsurface() {
+    require_devices!("/dev/udmabuf", "/dev/dri");
+    let mut host = host();
+    let (mut window, _child, mut fenced, [covered, shown]) = family(&host);
+    fenced.signal();
+    window.raw.wait_for(&shown, 1).unwrap();
+    // The window was never to be seen alone.
+    assert!(!window.is_shown(&covered));
+    assert_same("dmabuf-family", &host.screenshot(), &Image::filled(WIDTH, HEIGHT, 0xff0000));
+}
+
+#[test]
+fn a_subsurface_that_is_gone_holds_up_its_window_with_no_dmabuf() {
+    require_devices!("/dev/udmabuf", "/dev/dri");
+    let mut host = host();
+    let (mut window, child, _fenced, [callback, _]) = family(&host);
+    child.destroy();
+    window.raw.wait_for(&callback, 1).unwrap();
+    assert_same("dmabuf-orphaned", &host.screenshot(), &Image::filled(WIDTH, HEIGHT, 0x00ff00));
 }
 
 /// What a screen shows of a channel that was stored with so many bits: the bits repeated.

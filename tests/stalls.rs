@@ -23,10 +23,24 @@ fn refused(socket: &Path, file: BorrowedFd<'_>) -> Ended {
     wire.ended()
 }
 
+/// What a client gets that hands that file over as a dma-buf.
+fn refused_as_dmabuf(socket: &Path, file: BorrowedFd<'_>) -> Ended {
+    let mut wire = Wire::connect(socket);
+    let global = wire.bind("zwp_linux_dmabuf_v1", 5);
+    let params = wire.create("zwp_linux_buffer_params_v1", global, 1, &[]).unwrap();
+    // plane, offset, stride, modifier
+    let plane = [0, 0, 64, 0, 0].map(Arg::Uint);
+    wire.send_fds(&message(params, 1, &plane), &[file]).unwrap();
+    let xr24 = u32::from_le_bytes(*b"XR24");
+    let picture = [Arg::Int(16), Arg::Int(16), Arg::Uint(xr24), Arg::Uint(0)];
+    wire.create("wl_buffer", params, 3, &picture).unwrap();
+    wire.ended()
+}
+
 #[test]
 fn a_file_whose_owner_never_answers_stalls_nobody() {
     let mut hosts = ["enforce", "adopt", "copy", "guard"].map(|policy| {
-        let host = Host::selkie(&["--policy", policy, "--refresh", "0"]);
+        let host = Host::selkie(&["--policy", policy, "--refresh", "0", "--dmabuf", "on"]);
         let bystander = Witness::new(&host.socket());
         (policy, host, bystander)
     });
@@ -52,6 +66,11 @@ fn a_file_whose_owner_never_answers_stalls_nobody() {
                 assert_eq!(refused(&host.socket(), fuse.file()), error);
                 bystander.goes_on();
             }
+            let ended = refused_as_dmabuf(&host.socket(), fuse.file());
+            let Ended::Error { interface, code, message, .. } = ended else { panic!("{ended:?}") };
+            assert_eq!((interface.as_str(), code), ("zwp_linux_buffer_params_v1", 7), "{message}");
+            assert!(message.starts_with("not a dma-buf but a"), "{message}");
+            bystander.goes_on();
         }
     }
 }

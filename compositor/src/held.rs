@@ -81,7 +81,8 @@ impl Server {
         }
         let states = self.surfaces.take_aside(&ids, from, crate::clock::now_us());
         let wish = self.shell_wish(id);
-        let mut fences = Vec::with_capacity(waits.len());
+        let wanted = waits.len();
+        let mut fences = Vec::with_capacity(wanted);
         for (surface, fd) in waits {
             let number = self.next_id();
             let key = client.key;
@@ -89,9 +90,12 @@ impl Server {
             fences.extend(token.map(|token| Fence { number, surface, token }));
         }
         tracing::trace!(client = client.key, surface = id.0, fences = fences.len(), "commit waits");
+        let cannot_wait = fences.len() < wanted;
         self.held.by_client.entry(client.key).or_default().push(Held { states, wish, fences });
-        // Without an fd to wait with there is nothing to wait for.
-        self.apply_ready(client.key);
+        if cannot_wait {
+            // Without an fd to wait with there may be nothing left to wait for.
+            self.apply_ready(client.key);
+        }
         Ok(true)
     }
 

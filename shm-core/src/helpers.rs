@@ -9,8 +9,9 @@
 //! - `/proc/self/fdinfo` of an open device asks its driver, which may take a lock of its own.
 
 use std::collections::VecDeque;
-use std::sync::mpsc::sync_channel;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -35,6 +36,21 @@ const PATIENCE: Duration = Duration::from_millis(100);
 /// And at least. Every stuck helper halves the patience, so that a hostile client cannot go on taking it.
 const LEAST_PATIENCE: Duration = Duration::from_millis(20);
 
+/// So many times more a helper is waited for that has had no processor.
+const TURNS: u32 = 20;
+/// Stands for the number of a thread where a job has no thread yet.
+const NOT_BEGUN: i32 = 0;
+
+/// Whether a thread of ours could run, or has not even begun; a stuck one sleeps in a system call.
+fn is_runnable(thread: i32) -> bool {
+    if thread == NOT_BEGUN {
+        return true;
+    }
+    let stat = std::fs::read_to_string(format!("/proc/self/task/{thread}/stat")).unwrap_or_default();
+    // proc_pid_stat(5): the state follows the name, which is in parentheses and may hold some itself.
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('R'))
+}
+
 impl Helpers {
     pub(crate) const fn new(name: &'static str, max: usize) -> Helpers {
         let state = State { jobs: VecDeque::new(), threads: 0, idle: 0 };
@@ -53,6 +69,8 @@ impl Helpers {
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
         let (answer, answered) = sync_channel(1);
+        let asked = Arc::new(AtomicI32::new(NOT_BEGUN));
+        let helper = Arc::clone(&asked);
         let mut state = self.lock();
         let busy = state.threads - state.idle;
         if busy >= self.max {
@@ -61,13 +79,24 @@ impl Helpers {
         self.submit(
             &mut state,
             Box::new(move || {
+                helper.store(rustix::thread::gettid().as_raw_nonzero().get(), Ordering::Relaxed);
                 // If nobody waits any more, nobody wants it.
                 let _ = answer.send(job());
             }),
         );
         drop(state);
         let patience = PATIENCE.checked_div(1 << busy.min(8)).unwrap_or(LEAST_PATIENCE).max(LEAST_PATIENCE);
-        answered.recv_timeout(patience).ok()
+        let mut turns = TURNS;
+        loop {
+            match answered.recv_timeout(patience) {
+                Ok(answer) => return Some(answer),
+                // A helper that waits for a processor, on a machine that has too much to do, is not stuck.
+                Err(RecvTimeoutError::Timeout) if turns > 0 && is_runnable(asked.load(Ordering::Relaxed)) => {
+                    turns -= 1;
+                }
+                Err(_) => return None,
+            }
+        }
     }
 
     /// How many jobs no thread has begun.
