@@ -175,10 +175,8 @@ impl Requests {
                 // wl_display.get_registry
                 (1, _, 1) => drop(self.kinds.insert(word(message, 2), Kind::Registry)),
                 // wl_registry.bind: name, interface, version, the new object
-                (_, Some(Kind::Registry), 0) => {
-                    if message[16..].starts_with(b"wl_compositor\0") {
-                        self.kinds.insert(word(message, message.len() / 4 - 1), Kind::Compositor);
-                    }
+                (_, Some(Kind::Registry), 0) if message[16..].starts_with(b"wl_compositor\0") => {
+                    self.kinds.insert(word(message, message.len() / 4 - 1), Kind::Compositor);
                 }
                 // wl_compositor.create_surface
                 (_, Some(Kind::Compositor), 0) => drop(self.kinds.insert(word(message, 2), Kind::Surface)),
