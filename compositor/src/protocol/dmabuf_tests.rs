@@ -322,6 +322,68 @@ fn feedback_that_is_gone_is_not_told() {
     assert_eq!((client.log(), client.error()), (Vec::new(), None));
 }
 
+/// Without udmabuf there is nothing to test, except where there must be.
+fn udmabufs(count: usize) -> Option<Vec<shm_core::dmabuf::DmaBuf>> {
+    let device = match shm_core::udmabuf::Udmabuf::open() {
+        Ok(device) => device,
+        Err(why) => {
+            let strict = std::env::var("SELKIE_REQUIRE_DMABUF").is_ok_and(|v| !v.is_empty() && v != "0");
+            assert!(!strict, "would be skipped, and SELKIE_REQUIRE_DMABUF is set: {why}");
+            eprintln!("SKIPPED: {why}");
+            return None;
+        }
+    };
+    Some((0..count).map(|_| device.create(&memfd(), 0, 4096).unwrap()).collect())
+}
+
+#[test]
+fn dmabufs_are_counted_each_once() {
+    let Some(dmabufs) = udmabufs(3) else { return };
+    let mut fixture = Fixture::with(|c| {
+        c.dmabuf = Some(true);
+        c.limits.dmabufs = 2;
+    });
+    let mut client = fixture.connect();
+    let global: ZwpLinuxDmabufV1 = client.global(5).unwrap();
+    for dmabuf in [&dmabufs[0], &dmabufs[1], &dmabufs[0], &dmabufs[1]] {
+        let params = global.create_params(&client.qh, ());
+        add(&params, dmabuf.fd(), 0, 64, LINEAR);
+        params.create(16, 16, XR24, Flags::empty());
+    }
+    fixture.roundtrip(&mut client);
+    assert_eq!(client.log(), ["created"; 4]);
+    let params = global.create_params(&client.qh, ());
+    add(&params, dmabufs[2].fd(), 0, 64, LINEAR);
+    assert_eq!(fixture.error(&mut client), ("wl_display".to_owned(), 2));
+}
+
+#[test]
+fn the_bytes_of_dmabufs_are_limited_and_come_back() {
+    let Some(dmabufs) = udmabufs(3) else { return };
+    let mut fixture = Fixture::with(|c| {
+        c.dmabuf = Some(true);
+        c.limits.dmabuf_bytes = 8192;
+    });
+    let mut client = fixture.connect();
+    let global: ZwpLinuxDmabufV1 = client.global(5).unwrap();
+    let plane = |client: &Client, dmabuf: &shm_core::dmabuf::DmaBuf| {
+        let params = global.create_params(&client.qh, ());
+        add(&params, dmabuf.fd(), 0, 64, LINEAR);
+        client.flush();
+        params
+    };
+    for _ in 0..3 {
+        let held = [plane(&client, &dmabufs[0]), plane(&client, &dmabufs[1])];
+        fixture.roundtrip(&mut client);
+        assert_eq!(client.error(), None);
+        held.iter().for_each(ZwpLinuxBufferParamsV1::destroy);
+    }
+    for dmabuf in &dmabufs {
+        plane(&client, dmabuf);
+    }
+    assert_eq!(fixture.error(&mut client), ("wl_display".to_owned(), 2));
+}
+
 fn main(device: u64) -> String {
     format!("main {device}")
 }
