@@ -11,9 +11,10 @@ use rustix::fs::SealFlags;
 use selkie_protocols::upstream::wp::presentation_time::client::wp_presentation::WpPresentation;
 use selkie_protocols::upstream::wp::presentation_time::client::wp_presentation_feedback::Event as Told;
 use support::artist::{Artist, ROOM};
+use support::mock::Order;
 use support::raw::{Events, memfd, write_pixels};
 use support::report::Path;
-use support::{Host, RuntimeDir, animation};
+use support::{Host, Mock, RuntimeDir, animation};
 use wayland_client::Proxy;
 use wayland_client::protocol::wl_buffer::WlBuffer;
 use wayland_client::protocol::wl_shm::Format;
@@ -303,6 +304,26 @@ fn a_frame_of_several_surfaces_is_never_torn() {
         seen.push(shades[0] / 0x03_0201);
     }
     assert!(seen.is_sorted() && seen.last() == Some(shades.end()) && seen.len() >= 20, "{seen:?}");
+}
+
+/// The same, as the host is told: it is to show all of it at once, whenever it looks.
+#[test]
+fn a_frame_of_several_surfaces_is_one_for_the_host() {
+    let mock = Mock::start();
+    mock.order(Order::Behave);
+    let nested = Host::selkie_at(&mock.socket, &["--size", "400x300"]);
+    let mut artist = Artist::connect(&nested.socket());
+    let window = artist.window((SIDE, SIDE)).surface;
+    let children = [(0, 0), (40, 8)].map(|at| artist.child(&window, at).0);
+    for n in 1..30 {
+        for surface in children.iter().chain([&window]) {
+            let buffer = artist.buffer((30, 30), Format::Xrgb8888, n);
+            artist.commit(surface, &buffer);
+        }
+        artist.raw.roundtrip().unwrap();
+        let seen = mock.until("all of it", |seen| seen.together.iter().sum::<usize>() >= 3 * n as usize);
+        assert_eq!(seen.together, vec![3; n as usize]);
+    }
 }
 
 #[test]

@@ -30,6 +30,8 @@ pub struct Seen {
     pub frames: usize,
     /// Buffers attached to subsurfaces.
     pub attached: usize,
+    /// How many of them came to be seen at once, each time.
+    pub together: Vec<usize>,
     /// Buffers that wait to be given back.
     pub held: usize,
     /// Frame callbacks that wait.
@@ -114,6 +116,10 @@ struct State {
     pending: HashMap<ObjectId, Option<wl_buffer::WlBuffer>>,
     /// What shows.
     shows: HashMap<ObjectId, wl_buffer::WlBuffer>,
+    /// Subsurfaces that do not wait for the window, by themselves and by their surfaces.
+    desync: Vec<(wl_subsurface::WlSubsurface, ObjectId, bool)>,
+    /// Buffers of subsurfaces that wait for the window.
+    cached: usize,
     held: Vec<wl_buffer::WlBuffer>,
     callbacks: Vec<wl_callback::WlCallback>,
 }
@@ -191,12 +197,22 @@ impl State {
                 xdg_surface.configure(1);
                 return;
             }
-            self.seen.lock().unwrap().frames += 1;
+            let mut seen = self.seen.lock().unwrap();
+            seen.frames += 1;
+            seen.together.extend(Some(std::mem::take(&mut self.cached)).filter(|cached| *cached > 0));
         }
         let Some(attached) = self.pending.remove(&surface.id()) else { return };
         let before = match attached {
             Some(buffer) => {
-                self.seen.lock().unwrap().attached += usize::from(!is_window);
+                let mut seen = self.seen.lock().unwrap();
+                seen.attached += usize::from(!is_window);
+                let waits = !self.desync.iter().any(|(_, of, desync)| *of == surface.id() && *desync);
+                match (is_window, waits) {
+                    (true, _) => {}
+                    (false, true) => self.cached += 1,
+                    (false, false) => seen.together.push(1),
+                }
+                drop(seen);
                 self.shows.insert(surface.id(), buffer)
             }
             None => self.shows.remove(&surface.id()),
@@ -280,12 +296,19 @@ interfaces! {
     };
     wl_region::WlRegion, |_state, _this, _request, _init| ();
     wl_subcompositor::WlSubcompositor, |state, _this, request, init| {
-        if let wl_subcompositor::Request::GetSubsurface { id, .. } = request {
-            init.init(id, ());
+        if let wl_subcompositor::Request::GetSubsurface { id, surface, .. } = request {
+            state.desync.push((init.init(id, ()), surface.id(), false));
             state.count("wl_subsurface");
         }
     };
-    wl_subsurface::WlSubsurface, |_state, _this, _request, _init| ();
+    wl_subsurface::WlSubsurface, |state, this, request, _init| {
+        let asked = match request {
+            wl_subsurface::Request::SetSync => false,
+            wl_subsurface::Request::SetDesync => true,
+            _ => return,
+        };
+        state.desync.iter_mut().filter(|(role, ..)| role == this).for_each(|(.., desync)| *desync = asked);
+    };
     wp_viewporter::WpViewporter, |state, _this, request, init| {
         if let wp_viewporter::Request::GetViewport { id, .. } = request {
             init.init(id, ());
