@@ -242,6 +242,35 @@ fn ten_scaled_clients_in_weston_look_as_if_composed() {
     same_by_both_paths(Kind::Weston, With { crops: false, scaled: true });
 }
 
+/// What is enlarged is interpolated; where the screen cuts it off, with what cannot be seen. The host is told nothing of that, so
+/// it is drawn.
+#[test]
+fn an_enlarged_picture_that_is_cut_off_is_drawn() {
+    let pictures = [Path::Forwarded, Path::Composed].map(|path| {
+        let mut nest = Nest::new(Kind::Selkie, path, &[]);
+        let mut artist = nest.artist();
+        let window = artist.window((200, 150));
+        let buffer = artist.buffer((200, 150), Format::Xrgb8888, 1);
+        let mut buffers = Vec::new();
+        for (at, size) in
+            [((-170, 20), (230, 90)), ((60, 90), (300, 300)), ((20, 30), (150, 60)), ((-130, 130), (40, 30))]
+        {
+            let (child, role) = artist.child(&window.surface, at);
+            role.set_desync();
+            artist.viewport(&child).set_destination(size.0, size.1);
+            let small = artist.buffer((70, 40), Format::Xrgb8888, 2 + buffers.len() as u32);
+            artist.commit(&child, &small);
+            buffers.push(small);
+        }
+        artist.show(&window.surface, &buffer);
+        let paths: Vec<Path> = buffers.iter().map(|buffer| artist.path(buffer).unwrap().0).collect();
+        // Two are cut off; one is not, and one is made smaller.
+        assert_eq!(paths, [Path::Composed, Path::Composed, path, path]);
+        nest.picture()
+    });
+    assert_close("enlarged", &pictures[0], &pictures[1], scenes::SCALED);
+}
+
 /// The pixman renderer of sway 1.7 shows a crop of every picture from its top left corner on, so there is none.
 #[test]
 fn ten_clients_in_sway_look_as_if_composed() {

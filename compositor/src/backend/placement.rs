@@ -35,6 +35,11 @@ pub(crate) enum Misfit {
     /// Its crop cannot be said in 1/256 of a pixel.
     #[error("the part that shows cannot be told in 1/256 of a pixel")]
     Fraction,
+    /// What shows is enlarged, and interpolated with what is cut off.
+    #[error(
+        "it is enlarged, and a part of it does not show: a host would not know what comes after the edge"
+    )]
+    CutOff,
     /// It has to be cropped or scaled.
     #[error("the host has no wp_viewporter, which it takes to crop or scale")]
     NoViewporter,
@@ -81,6 +86,10 @@ pub(crate) fn place(
         return Ok(Some(Place { at, transform, scale: 1, source: None, destination, visible }));
     }
     let (kx, ky) = (source.w / f64::from(dest.w), source.h / f64::from(dest.h));
+    // Between two pixels of a picture that is enlarged lie others, which take both: also at an edge that only we know of.
+    if (kx < 1.0 && visible.w != dest.w) || (ky < 1.0 && visible.h != dest.h) {
+        return Err(Misfit::CutOff);
+    }
     let cut = (visible.x as i64 - dest.x as i64, visible.y as i64 - dest.y as i64);
     source.x += cut.0 as f64 * kx;
     source.y += cut.1 as f64 * ky;
@@ -182,8 +191,13 @@ mod tests {
     fn what_the_protocol_cannot_say_is_not_placed() {
         let odd = element(all(), Transform::Normal, Rect::new(11, 20, 100, 50));
         assert_eq!(place(&odd, BUFFER, SCREEN, 2, true), Err(Misfit::OffGrid));
-        // A third of a pixel is cut off.
-        let thirds = element(all(), Transform::Normal, Rect::new(-1, 0, 300, 150));
+        // A third of a pixel more is cut off than can be told.
+        let thirds = element(part(0.0, 0.0, 100.0, 50.0), Transform::Normal, Rect::new(-1, 0, 30, 50));
         assert_eq!(place(&thirds, BUFFER, SCREEN, 1, true), Err(Misfit::Fraction));
+        let enlarged = element(all(), Transform::Normal, Rect::new(-2, 0, 200, 50));
+        assert_eq!(place(&enlarged, BUFFER, SCREEN, 1, true), Err(Misfit::CutOff));
+        // What is cut off in the direction in which it is not enlarged is told.
+        let below = element(all(), Transform::Normal, Rect::new(0, 460, 200, 50));
+        assert_eq!(placed(&below, 1).source, Some(part(0.0, 0.0, 100.0, 20.0)));
     }
 }
