@@ -171,7 +171,9 @@ impl Swapchain {
         if let Some((memory, pool)) = &mut self.memory {
             if (memory.len() as u64) < length {
                 memory.resize(length)?;
-                pool.resize(as_pool_size);
+                // Another pool of the same memory: to resize this one could move it under a host that shows a buffer of it.
+                let larger = self.shm.create_pool(memory.fd().as_fd(), as_pool_size, &self.queue, Silent);
+                std::mem::replace(pool, larger).destroy();
             }
             return Ok(pool.clone());
         }
