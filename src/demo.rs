@@ -23,7 +23,7 @@ use shm_core::udmabuf::Udmabuf;
 use crate::cli::DemoArgs;
 use crate::exit::Outcome;
 
-/// An act that has not come to its point by then has gone wrong.
+/// An act in which nothing happens for so long has gone wrong.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How often the ledger is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -259,7 +259,8 @@ fn ended(stage: &Stage, mut player: Player, other: &Player) -> Result<Seen, Demo
     let gone = stage.wait(&mut player, |r| !r.connected)?;
     let said = player.last_words();
     let before = stage.record(other.label)?.map_or(0, |r| r.frames);
-    let goes_on = stage.poll(|| Ok(stage.record(other.label)?.filter(|r| r.frames >= before + 6)))?;
+    let goes_on =
+        stage.poll(other.label, || Ok(stage.record(other.label)?.filter(|r| r.frames >= before + 6)))?;
     Ok(gone.and_then(|r| match (&r.error, goes_on) {
         (Some(_), Some(o)) if said.contains("invalid_fd") => {
             let before = path(&r);
@@ -312,17 +313,22 @@ impl Stage {
         Ok(summary.clients.into_iter().find(|r| r.program == label))
     }
 
-    /// Looks until there is something to see, or patience ends.
+    /// Looks until there is something to see, or patience with the client of that name ends.
     fn poll<T>(
         &self,
+        label: &str,
         mut look: impl FnMut() -> Result<Option<T>, DemoError>,
     ) -> Result<Option<T>, DemoError> {
-        let deadline = Instant::now() + PATIENCE;
+        let (mut since, mut frames) = (Instant::now(), 0);
         loop {
             if let Some(seen) = look()? {
                 return Ok(Some(seen));
             }
-            if Instant::now() > deadline {
+            let now = self.record(label)?.map_or(0, |r| r.frames);
+            if now != frames {
+                (since, frames) = (Instant::now(), now);
+            }
+            if since.elapsed() > PATIENCE {
                 return Ok(None);
             }
             std::thread::sleep(LOOK_EVERY);
@@ -335,11 +341,12 @@ impl Stage {
         player: &mut Player,
         wanted: impl Fn(&ClientRecord) -> bool,
     ) -> Result<Result<ClientRecord, String>, DemoError> {
-        let seen = self.poll(|| Ok(self.record(player.label)?.filter(|r| wanted(r) || !r.connected)))?;
+        let seen =
+            self.poll(player.label, || Ok(self.record(player.label)?.filter(|r| wanted(r) || !r.connected)))?;
         Ok(match seen {
             Some(record) if wanted(&record) => Ok(record),
             Some(_) => Err(format!("it ended too early: {}", player.last_words())),
-            None => Err(format!("nothing came of it in {PATIENCE:?}")),
+            None => Err(format!("nothing has happened for {PATIENCE:?}")),
         })
     }
 }

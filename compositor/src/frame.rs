@@ -204,6 +204,7 @@ impl Server {
             if !surface.visible {
                 continue;
             }
+            surface.current.due = surface.current.callbacks.len();
             if !surface.current.feedback.is_empty() {
                 let mut feedback = self.frames.spare.pop().unwrap_or_default();
                 feedback.append(&mut surface.current.feedback);
@@ -243,7 +244,9 @@ impl Server {
         let time = clock::event_time(ns);
         for surface in self.surfaces.iter_mut() {
             if surface.visible && !surface.is_forwarded() {
-                for callback in surface.current.callbacks.drain(..) {
+                // Those of later commits are for the frame that shows them.
+                let due = std::mem::take(&mut surface.current.due).min(surface.current.callbacks.len());
+                for callback in surface.current.callbacks.drain(..due) {
                     callback.done(time);
                 }
             }

@@ -222,6 +222,8 @@ pub struct Current {
     pub damage: Damage,
     /// Frame callbacks that wait for the next frame.
     pub callbacks: Vec<WlCallback>,
+    /// How many of those, from the first, the last frame was for.
+    pub due: usize,
     /// Feedback that waits for the next frame.
     pub feedback: Vec<WpPresentationFeedback>,
     /// When the content that shows was committed, in microseconds of the monotonic clock.
@@ -247,6 +249,7 @@ impl Default for Current {
             input: None,
             damage: Damage::default(),
             callbacks: Vec::new(),
+            due: 0,
             feedback: Vec::new(),
             committed_us: 0,
             fresh: false,
