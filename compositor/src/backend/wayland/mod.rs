@@ -11,6 +11,7 @@ mod event;
 mod exports;
 mod imports;
 mod input;
+mod layer;
 mod layers;
 mod swapchain;
 #[cfg(test)]
