@@ -6,13 +6,20 @@
 mod support;
 
 use selkie_client::{BufferKind, Config, Format, Pattern, Scene, Size, Subsurface};
-use selkie_protocols::upstream::wp::linux_dmabuf::zv1::client::zwp_linux_dmabuf_v1::ZwpLinuxDmabufV1;
+use selkie_protocols::upstream::wp::linux_dmabuf::zv1::client::zwp_linux_buffer_params_v1::{
+    Flags, ZwpLinuxBufferParamsV1,
+};
+use selkie_protocols::upstream::wp::linux_dmabuf::zv1::client::zwp_linux_dmabuf_v1::{
+    self, ZwpLinuxDmabufV1,
+};
 use shm_core::dmabuf::DmaBuf;
 use support::dmabuf::{self, card, fourcc, heap, udmabuf};
+use support::mock::{Order, TILED};
 use support::raw::Raw;
 use support::reference::{Screen, extents};
 use support::report::{Path, frames};
-use support::{Host, Image, assert_close, assert_same, require_devices};
+use support::{Host, Image, Mock, Witness, assert_close, assert_same, require_devices};
+use wayland_client::protocol::wl_buffer::WlBuffer;
 
 const WIDTH: usize = 67;
 const HEIGHT: usize = 41;
@@ -132,4 +139,87 @@ fn subsurfaces_of_both_kinds_of_memory_are_forwarded_together() {
     let subsurfaces = vec![sub((10, 20), Format::Xrgb8888), sub((100, 70), Format::Rgb565)];
     let scene = Scene { stride_padding: 52, offset: 4100, subsurfaces, ..Scene::default() };
     check_client("subsurfaces", &Config { scene, ..config(BufferKind::Udmabuf, Format::Argb8888) }, 0);
+}
+
+/// A client in a selkie whose host is told what to take.
+struct Tiled {
+    mock: Mock,
+    nested: Host,
+    raw: Raw,
+    global: ZwpLinuxDmabufV1,
+    memory: DmaBuf,
+}
+
+impl Tiled {
+    const SIZE: (i32, i32) = (WIDTH as i32, HEIGHT as i32);
+
+    fn new() -> Self {
+        let mock = Mock::start();
+        let nested = Host::selkie_at(&mock.socket, &["--size", "400x300"]);
+        let mut raw = Raw::connect(&nested.socket());
+        let global: ZwpLinuxDmabufV1 = raw.bind(3);
+        raw.roundtrip().unwrap();
+        Self { mock, nested, raw, global, memory: udmabuf(&bytes(&picture())) }
+    }
+
+    fn params(&mut self, modifier: u64) -> ZwpLinuxBufferParamsV1 {
+        let planes = [(self.memory.fd(), 0, WIDTH as u32 * 4)];
+        dmabuf::params(&mut self.raw, &self.global, &planes, modifier)
+    }
+
+    fn create(&mut self, modifier: u64) -> Option<WlBuffer> {
+        let params = self.params(modifier);
+        dmabuf::create(&mut self.raw, &params, Self::SIZE, fourcc(b"XR24"), Flags::empty()).unwrap()
+    }
+}
+
+/// What only a GPU can read is offered because the host takes it, and goes there unopened.
+#[test]
+fn what_no_cpu_can_read_is_passed_on() {
+    require_devices!("/dev/udmabuf");
+    let mut client = Tiled::new();
+    let offered = client.raw.of(&client.global).iter().any(|event| match event {
+        zwp_linux_dmabuf_v1::Event::Modifier { format, modifier_hi, modifier_lo } => {
+            (*format, u64::from(*modifier_hi) << 32 | u64::from(*modifier_lo)) == (fourcc(b"XR24"), TILED)
+        }
+        _ => false,
+    });
+    assert!(offered, "the host's modifiers are offered");
+    let buffer = client.create(TILED).expect("the host takes it");
+    let window = client.raw.window().unwrap();
+    window.surface.attach(Some(&buffer), 0, 0);
+    window.surface.damage(0, 0, i32::MAX, i32::MAX);
+    window.surface.commit();
+    client.raw.roundtrip().unwrap();
+    let seen = client.mock.until("the commit", |seen| seen.attached == 1);
+    assert_eq!(seen.dmabufs, [(fourcc(b"XR24"), TILED, 1)]);
+}
+
+/// A host that takes nothing: what the CPU can read is composed, what it cannot is refused. And nobody else suffers.
+#[test]
+fn what_the_host_does_not_take_is_composed_or_fails() {
+    require_devices!("/dev/udmabuf");
+    let mut client = Tiled::new();
+    client.mock.order(Order::TakeNone);
+    assert!(client.create(TILED).is_none(), "nobody can show it");
+    let buffer = client.create(0).expect("it can be composed");
+    let before = client.mock.until("a picture", |seen| seen.frames > 0).frames;
+    let window = client.raw.window().unwrap();
+    window.surface.attach(Some(&buffer), 0, 0);
+    window.surface.damage(0, 0, i32::MAX, i32::MAX);
+    window.surface.commit();
+    client.mock.order(Order::Behave);
+    client.raw.roundtrip().unwrap();
+    let seen = client.mock.until("the next picture", |seen| seen.frames > before);
+    assert_eq!((seen.attached, seen.dmabufs.len()), (0, 2));
+    // Who does not wait for the answer is ended by it.
+    let params = client.params(TILED);
+    let (w, h) = Tiled::SIZE;
+    params.create_immed(w, h, fourcc(b"XR24"), Flags::empty(), &client.raw.qh(), ());
+    let ended = client.raw.wait("the end", |_| false).unwrap_err();
+    assert!(
+        format!("{ended:?}").contains("only a GPU can read it, and the host does not take it"),
+        "{ended:?}"
+    );
+    drop(Witness::new(&client.nested.socket()));
 }

@@ -10,6 +10,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
 use rustix::event::{PollFd, PollFlags, poll};
+use selkie_protocols::upstream::wp::linux_dmabuf::zv1::server::{
+    zwp_linux_buffer_params_v1, zwp_linux_dmabuf_v1,
+};
 use selkie_protocols::upstream::wp::viewporter::server::{wp_viewport, wp_viewporter};
 use selkie_protocols::upstream::xdg::shell::server::{xdg_surface, xdg_toplevel, xdg_wm_base};
 use wayland_server::backend::{ClientData, ClientId, ObjectId};
@@ -36,7 +39,14 @@ pub struct Seen {
     pub held: usize,
     /// Frame callbacks that wait.
     pub asked: usize,
+    /// Dma-bufs that it was asked to take: format, modifier, planes.
+    pub dmabufs: Vec<(u32, u64, usize)>,
 }
+
+/// A way to arrange pixels that no CPU knows (`I915_FORMAT_MOD_Y_TILED`).
+pub const TILED: u64 = 0x0100_0000_0000_0002;
+/// `DRM_FORMAT_XRGB8888`.
+const XR24: u32 = u32::from_le_bytes(*b"XR24");
 
 /// What a test may have it do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +55,8 @@ pub enum Order {
     Release,
     /// Answer all frame callbacks.
     Frame,
+    /// From now on, take no dma-bufs.
+    TakeNone,
     /// From now on, answer each at once and give back each buffer at once.
     Behave,
 }
@@ -108,7 +120,11 @@ impl Mock {
 #[derive(Default)]
 struct State {
     seen: Arc<Mutex<Seen>>,
+    display: Option<DisplayHandle>,
     behaves: bool,
+    takes_none: bool,
+    /// Planes that were added to parameters, all of the same modifier.
+    planes: HashMap<ObjectId, (u64, usize)>,
     window: Option<wl_surface::WlSurface>,
     xdg_surface: Option<xdg_surface::XdgSurface>,
     toplevel: Option<xdg_toplevel::XdgToplevel>,
@@ -131,10 +147,12 @@ impl ClientData for Peer {}
 fn serve(mut state: State, listener: &UnixListener, woken: &std::io::PipeReader, ordered: &Receiver<Order>) {
     let mut display: Display<State> = Display::new().unwrap();
     let mut handle = display.handle();
+    state.display = Some(handle.clone());
     handle.create_global::<State, wl_compositor::WlCompositor, ()>(6, ());
     handle.create_global::<State, wl_subcompositor::WlSubcompositor, ()>(1, ());
     handle.create_global::<State, wp_viewporter::WpViewporter, ()>(1, ());
     handle.create_global::<State, wl_shm::WlShm, ()>(1, ());
+    handle.create_global::<State, zwp_linux_dmabuf_v1::ZwpLinuxDmabufV1, ()>(3, ());
     handle.create_global::<State, xdg_wm_base::XdgWmBase, ()>(2, ());
     let (stream, _) = listener.accept().unwrap();
     handle.insert_client(stream, Arc::new(Peer)).unwrap();
@@ -166,6 +184,7 @@ impl State {
         match order {
             Order::Release => self.release(),
             Order::Frame => self.frame(),
+            Order::TakeNone => self.takes_none = true,
             Order::Behave => self.behaves = true,
         }
     }
@@ -278,6 +297,11 @@ globals! {
         object.format(wl_shm::Format::Xrgb8888);
     };
     xdg_wm_base::XdgWmBase, |_object| ();
+    zwp_linux_dmabuf_v1::ZwpLinuxDmabufV1, |object| {
+        for modifier in [0, TILED] {
+            object.modifier(XR24, (modifier >> 32) as u32, modifier as u32);
+        }
+    };
 }
 
 interfaces! {
@@ -351,4 +375,29 @@ interfaces! {
         }
     };
     xdg_toplevel::XdgToplevel, |_state, _this, _request, _init| ();
+    zwp_linux_dmabuf_v1::ZwpLinuxDmabufV1, |_state, _this, request, init| {
+        if let zwp_linux_dmabuf_v1::Request::CreateParams { params_id } = request {
+            init.init(params_id, ());
+        }
+    };
+    zwp_linux_buffer_params_v1::ZwpLinuxBufferParamsV1, |state, this, request, _init| match request {
+        zwp_linux_buffer_params_v1::Request::Add { modifier_hi, modifier_lo, .. } => {
+            let planes = state.planes.entry(this.id()).or_default();
+            *planes = (u64::from(modifier_hi) << 32 | u64::from(modifier_lo), planes.1 + 1);
+        }
+        zwp_linux_buffer_params_v1::Request::Create { format, .. } => {
+            let (modifier, planes) = state.planes.remove(&this.id()).unwrap_or_default();
+            state.seen.lock().unwrap().dmabufs.push((format, modifier, planes));
+            let display = state.display.clone().unwrap();
+            let client = this.client().filter(|_| !state.takes_none);
+            match client.map(|c| c.create_resource::<wl_buffer::WlBuffer, (), State>(&display, 1, ())) {
+                Some(buffer) => {
+                    this.created(&buffer.unwrap());
+                    state.count("wl_buffer");
+                }
+                None => this.failed(),
+            }
+        }
+        _ => {}
+    };
 }
