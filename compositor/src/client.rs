@@ -83,6 +83,32 @@ pub struct Counts {
     pub host_buffers: AtomicU64,
 }
 
+/// One more of what a client has, as long as this lives.
+pub(crate) struct Counted {
+    client: Arc<ClientState>,
+    count: fn(&Counts) -> &AtomicU64,
+}
+
+impl Counted {
+    /// One more of what `count` counts, unless there are `most` already.
+    pub fn take(client: &Arc<ClientState>, count: fn(&Counts) -> &AtomicU64, most: u64) -> Option<Self> {
+        let counted = Self::add(client, count);
+        (count(&client.counts).load(Ordering::Relaxed) <= most).then_some(counted)
+    }
+
+    /// One more of what `count` counts.
+    pub fn add(client: &Arc<ClientState>, count: fn(&Counts) -> &AtomicU64) -> Self {
+        count(&client.counts).fetch_add(1, Ordering::Relaxed);
+        Self { client: client.clone(), count }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        (self.count)(&self.client.counts).fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// A connected client.
 pub struct ClientState {
     /// Its number in the ledger; never used again.

@@ -7,6 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use calloop::generic::Generic;
@@ -14,6 +15,7 @@ use calloop::{Interest, Mode, PostAction, RegistrationToken};
 use wayland_server::Resource;
 
 use crate::buffer::{Buffer, Path};
+use crate::client::{ClientState, Counted};
 use crate::dispatch::post;
 use crate::error::{Outcome, ProtocolError};
 use crate::geometry::Rect;
@@ -103,10 +105,10 @@ impl Server {
     fn watch(
         &self,
         fd: OwnedFd,
-        client: &std::sync::Arc<crate::client::ClientState>,
+        client: &Arc<ClientState>,
         then: impl FnOnce(&mut Server) + 'static,
     ) -> Option<RegistrationToken> {
-        let counted = Counted::new(client.clone());
+        let counted = Counted::add(client, |c| &c.fences);
         let mut then = Some((then, counted));
         let source = Generic::new(fd, Interest::READ, Mode::Level);
         let inserted = self.handle.insert_source(source, move |_, _, server: &mut Server| {
@@ -206,21 +208,5 @@ impl Server {
             Role::Toplevel | Role::Popup => self.swap_wish(id, ShellWish::default()),
             _ => None,
         }
-    }
-}
-
-/// Counts an fd that is waited for as the client's.
-struct Counted(std::sync::Arc<crate::client::ClientState>);
-
-impl Counted {
-    fn new(client: std::sync::Arc<crate::client::ClientState>) -> Self {
-        client.counts.fences.fetch_add(1, Ordering::Relaxed);
-        Self(client)
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.counts.fences.fetch_sub(1, Ordering::Relaxed);
     }
 }

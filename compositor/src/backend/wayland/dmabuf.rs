@@ -24,10 +24,10 @@ use selkie_protocols::upstream::wp::linux_dmabuf::zv1::client::{
     zwp_linux_dmabuf_v1::{self, ZwpLinuxDmabufV1},
 };
 
-use super::exports::{Counted, MOST_BUFFERS, Obstacle};
+use super::exports::{Exported, MOST_BUFFERS, Obstacle};
 use super::{Host, HostEvent};
 use crate::buffer::{Buffer, DmaImage, Held};
-use crate::client::ClientState;
+use crate::client::{ClientState, Counted};
 use crate::geometry::Size;
 use crate::protocol::dmabuf_feedback::{DmabufOffer, Pair, Tranche};
 use crate::scene::ElementId;
@@ -216,10 +216,6 @@ struct Asked {
     buffer: u64,
 }
 
-/// The data of the host's wl_buffer: what ends when the host releases it.
-#[derive(Default)]
-struct Made(OnceLock<Arc<Held>>);
-
 impl Dispatch2<ZwpLinuxBufferParamsV1, Host> for Asked {
     fn event(
         &self,
@@ -232,7 +228,7 @@ impl Dispatch2<ZwpLinuxBufferParamsV1, Host> for Asked {
         use zwp_linux_buffer_params_v1::Event;
         let made = match event {
             Event::Created { buffer } => {
-                if let Some(Made(held)) = buffer.data() {
+                if let Some(Exported(held)) = buffer.data() {
                     let _ = held.set(self.held.clone());
                 }
                 Some(buffer)
@@ -253,22 +249,7 @@ impl Dispatch2<ZwpLinuxBufferParamsV1, Host> for Asked {
     }
 
     fn event_created_child(_: u16, handle: &QueueHandle<Host>) -> Arc<dyn ObjectData> {
-        handle.make_data::<wl_buffer::WlBuffer, Made>(Made::default())
-    }
-}
-
-impl Dispatch2<wl_buffer::WlBuffer, Host> for Made {
-    fn event(
-        &self,
-        _: &mut Host,
-        _: &wl_buffer::WlBuffer,
-        event: wl_buffer::Event,
-        _: &Connection,
-        _: &QueueHandle<Host>,
-    ) {
-        if let (wl_buffer::Event::Release, Some(held)) = (event, self.0.get()) {
-            held.end();
-        }
+        handle.make_data::<wl_buffer::WlBuffer, Exported>(Exported::default())
     }
 }
 
@@ -343,7 +324,7 @@ impl Host {
         wanted: &Wanted<'_>,
     ) -> Result<Arc<HostDmaBuffer>, Obstacle> {
         let global = self.dmabufs.global.as_ref().ok_or(Obstacle::DmaBuf)?;
-        let counted = Counted::take(client, |c| &c.counts.host_buffers, MOST_BUFFERS);
+        let counted = Counted::take(client, |c| &c.host_buffers, MOST_BUFFERS);
         let host =
             Arc::new(HostDmaBuffer { answer: OnceLock::new(), _counted: counted.ok_or(Obstacle::TooMany)? });
         let asked = Asked { wanted: Arc::downgrade(&host), held: buffer.held.clone(), buffer: buffer.id() };

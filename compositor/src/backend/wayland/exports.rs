@@ -6,8 +6,7 @@
 //! than its attach. They go when the client's go.
 
 use std::os::fd::AsFd;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use shm_core::relay::{NotRelayable, are_closed, close_seals};
 use smithay_client_toolkit::dispatch2::Dispatch2;
@@ -18,7 +17,7 @@ use super::dmabuf::HostDmaBuffer;
 use super::{Host, Silent};
 use crate::backend::placement::Misfit;
 use crate::buffer::{Access, Buffer, Held, Layout, Path, Pool, Source};
-use crate::client::ClientState;
+use crate::client::Counted;
 
 /// Pools of one client that the host is shown at a time: each takes the host a mapping, of which a process may have 65530.
 const MOST_POOLS: u64 = 256;
@@ -91,25 +90,6 @@ impl Dispatch2<wl_shm::WlShm, Host> for Shm {
     }
 }
 
-/// One more of what a client has at the host, as long as this lives.
-pub(super) struct Counted {
-    client: Arc<ClientState>,
-    count: fn(&ClientState) -> &AtomicU64,
-}
-
-impl Counted {
-    pub fn take(client: &Arc<ClientState>, count: fn(&ClientState) -> &AtomicU64, most: u64) -> Option<Self> {
-        let counted = Self { client: client.clone(), count };
-        (count(client).fetch_add(1, Ordering::Relaxed) < most).then_some(counted)
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        (self.count)(&self.client).fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 /// A client's pool at the host.
 struct HostPool {
     proxy: wl_shm_pool::WlShmPool,
@@ -147,8 +127,10 @@ pub(crate) struct Memory {
     pub keep: Option<Arc<HostDmaBuffer>>,
 }
 
-/// The data of a host's wl_buffer that is a client's: what ends when the host releases it.
-pub(super) struct Exported(Arc<Held>);
+/// The data of a host's wl_buffer that is a client's: what ends when the host releases it. One that the host makes learns
+/// that afterwards.
+#[derive(Default)]
+pub(super) struct Exported(pub OnceLock<Arc<Held>>);
 
 impl Dispatch2<wl_buffer::WlBuffer, Host> for Exported {
     fn event(
@@ -159,8 +141,8 @@ impl Dispatch2<wl_buffer::WlBuffer, Host> for Exported {
         _: &Connection,
         _: &QueueHandle<Host>,
     ) {
-        if let wl_buffer::Event::Release = event {
-            self.0.end();
+        if let (wl_buffer::Event::Release, Some(held)) = (event, self.0.get()) {
+            held.end();
         }
     }
 }
@@ -190,14 +172,14 @@ impl Host {
             if size.w.max(size.h) > MOST_PIXELS {
                 return Err(Obstacle::TooLarge);
             }
-            let counted = Counted::take(pool.client(), |c| &c.counts.host_buffers, MOST_BUFFERS);
+            let counted = Counted::take(pool.client(), |c| &c.host_buffers, MOST_BUFFERS);
             let counted = counted.ok_or(Obstacle::TooMany)?;
             let host_pool = self.export_pool(pool)?;
             // A pool has less than 2 GiB, so all numbers fit.
             let (offset, stride) = (offset as i32, stride as i32);
             let format = wl_shm::Format::try_from(format.to_wire());
             let format = format.map_err(|()| Obstacle::Format("this format"))?;
-            let held = Exported(buffer.held.clone());
+            let held = Exported(buffer.held.clone().into());
             let proxy =
                 host_pool.proxy.create_buffer(offset, size.w, size.h, stride, format, &self.handle, held);
             Ok(HostBuffer { proxy, _pool: host_pool, _counted: counted })
@@ -216,7 +198,7 @@ impl Host {
         }
         let make = || -> Result<HostPool, Obstacle> {
             close_seals(pool.fd())?;
-            let counted = Counted::take(pool.client(), |c| &c.counts.host_pools, MOST_POOLS);
+            let counted = Counted::take(pool.client(), |c| &c.host_pools, MOST_POOLS);
             let counted = counted.ok_or(Obstacle::TooMany)?;
             let size = pool.size();
             let bytes = i32::try_from(size).map_err(|_| Obstacle::TooLarge)?;
