@@ -6,8 +6,8 @@
 
 mod support;
 
-use selkie_client::{BufferKind, Config, Format, Pattern, Scene, Size, Subsurface};
-use support::dmabuf::card;
+use selkie_client::{BufferKind, Config, Format, Pattern, Size};
+use support::dmabuf::{card, layered};
 use support::reference::{Screen, extents};
 use support::{Host, assert_close, require_devices};
 
@@ -84,21 +84,7 @@ fn video_is_shown_as_its_samples_say() {
 #[test]
 fn padding_offsets_and_subsurfaces_change_nothing() {
     require_devices!("/dev/udmabuf");
-    let sub = |position, format| Subsurface {
-        position,
-        size: Size::new(60, 50),
-        pattern: Pattern::Gradient,
-        format,
-        alpha: false,
-        sync: true,
-        below: false,
-    };
-    let scene = Scene {
-        stride_padding: 52,
-        offset: 4100,
-        subsurfaces: vec![sub((10, 20), Format::Xrgb8888), sub((100, 70), Format::Rgb565)],
-        ..Scene::default()
-    };
+    let scene = layered();
     for kind in [BufferKind::Udmabuf, BufferKind::DmaHeap, BufferKind::Dumb] {
         let config = Config { scene: scene.clone(), ..config(kind, Format::Argb8888) };
         check(&format!("client-{kind}-layout"), &config, 0);

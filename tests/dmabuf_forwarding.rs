@@ -5,7 +5,7 @@
 
 mod support;
 
-use selkie_client::{BufferKind, Config, Format, Pattern, Scene, Size, Subsurface};
+use selkie_client::{BufferKind, Config, Format, Pattern, Size};
 use selkie_protocols::upstream::wp::linux_dmabuf::zv1::client::zwp_linux_buffer_params_v1::{
     Flags, ZwpLinuxBufferParamsV1,
 };
@@ -13,7 +13,7 @@ use selkie_protocols::upstream::wp::linux_dmabuf::zv1::client::zwp_linux_dmabuf_
     self, ZwpLinuxDmabufV1,
 };
 use shm_core::dmabuf::DmaBuf;
-use support::dmabuf::{self, card, fourcc, heap, udmabuf};
+use support::dmabuf::{self, card, fourcc, heap, layered, udmabuf};
 use support::mock::{Order, TILED};
 use support::raw::Raw;
 use support::reference::{Screen, extents};
@@ -24,9 +24,8 @@ use wayland_client::protocol::wl_buffer::WlBuffer;
 const WIDTH: usize = 67;
 const HEIGHT: usize = 41;
 
-/// Every channel changes from pixel to pixel.
 fn picture() -> Image {
-    Image::from_fn(WIDTH, HEIGHT, |x, y| ((x * 3) << 16 | (y * 5) << 8 | ((x * 7 + y * 11) % 256)) as u32)
+    dmabuf::picture(WIDTH, HEIGHT, 0)
 }
 
 fn bytes(image: &Image) -> Vec<u8> {
@@ -127,17 +126,7 @@ fn video_is_forwarded_and_shown_as_its_samples_say() {
 #[test]
 fn subsurfaces_of_both_kinds_of_memory_are_forwarded_together() {
     require_devices!("/dev/udmabuf");
-    let sub = |position, format| Subsurface {
-        position,
-        size: Size::new(60, 50),
-        pattern: Pattern::Gradient,
-        format,
-        alpha: false,
-        sync: true,
-        below: false,
-    };
-    let subsurfaces = vec![sub((10, 20), Format::Xrgb8888), sub((100, 70), Format::Rgb565)];
-    let scene = Scene { stride_padding: 52, offset: 4100, subsurfaces, ..Scene::default() };
+    let scene = layered();
     check_client("subsurfaces", &Config { scene, ..config(BufferKind::Udmabuf, Format::Argb8888) }, 0);
 }
 

@@ -9,6 +9,7 @@ mod support;
 use rustix::fs::{FallocateFlags, fallocate};
 use shm_core::own::OwnMemory;
 use shm_core::seals::Seals;
+use support::dmabuf;
 use support::raw::{Raw, Window};
 use support::{Host, Image, assert_same, require_devices};
 use wayland_client::protocol::wl_buffer::WlBuffer;
@@ -18,9 +19,7 @@ const WIDTH: usize = 64;
 const HEIGHT: usize = 48;
 
 fn picture(seed: usize) -> Image {
-    Image::from_fn(WIDTH, HEIGHT, |x, y| {
-        ((x * 3 + seed) << 16 | (y * 5) << 8 | ((x * 7 + y * 11) % 256)) as u32
-    })
+    dmabuf::picture(WIDTH, HEIGHT, seed)
 }
 
 /// A client whose buffer is imported by the selkie that it is shown in, which is in another.

@@ -28,9 +28,8 @@ fn host() -> Host {
     Host::selkie(&["--size", &format!("{WIDTH}x{HEIGHT}"), "--refresh", "0"])
 }
 
-/// Every channel changes from pixel to pixel.
 fn picture() -> Image {
-    Image::from_fn(WIDTH, HEIGHT, |x, y| ((x * 3) << 16 | (y * 5) << 8 | ((x * 7 + y * 11) % 256)) as u32)
+    dmabuf::picture(WIDTH, HEIGHT, 0)
 }
 
 /// The bytes of rows of a packed format, `stride` bytes apart.

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use rustix::fs::SealFlags;
+use selkie_client::{Format, Pattern, Scene, Size, Subsurface};
 use selkie_protocols::upstream::wp::linux_dmabuf::zv1::client::zwp_linux_buffer_params_v1::{
     self as params, ZwpLinuxBufferParamsV1,
 };
@@ -17,6 +18,7 @@ use shm_core::udmabuf::Udmabuf;
 use wayland_client::Proxy;
 use wayland_client::protocol::wl_buffer::WlBuffer;
 
+use super::Image;
 use super::raw::{Ended, Raw, memfd};
 
 /// `DRM_FORMAT_MOD_LINEAR`.
@@ -187,4 +189,26 @@ pub fn card(driver: &str) -> PathBuf {
             && PathBuf::from("/dev/dri").join(entry.file_name()).exists()
     });
     PathBuf::from("/dev/dri").join(nodes.next().unwrap().file_name())
+}
+
+/// A picture in which every channel changes from pixel to pixel; another for every `seed`.
+pub fn picture(width: usize, height: usize, seed: usize) -> Image {
+    Image::from_fn(width, height, |x, y| {
+        ((x * 3 + seed) << 16 | (y * 5) << 8 | ((x * 7 + y * 11) % 256)) as u32
+    })
+}
+
+/// Rows with padding, somewhere in their memory, and two subsurfaces on top.
+pub fn layered() -> Scene {
+    let sub = |position, format| Subsurface {
+        position,
+        size: Size::new(60, 50),
+        pattern: Pattern::Gradient,
+        format,
+        alpha: false,
+        sync: true,
+        below: false,
+    };
+    let subsurfaces = vec![sub((10, 20), Format::Xrgb8888), sub((100, 70), Format::Rgb565)];
+    Scene { stride_padding: 52, offset: 4100, subsurfaces, ..Scene::default() }
 }
