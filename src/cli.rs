@@ -26,6 +26,58 @@ pub enum Command {
     Client(ClientArgs),
     /// See what sealing is for: six acts, a table and pictures (the default)
     Demo(DemoArgs),
+    /// Check how a compositor treats the memory that clients share with it
+    Check(CheckArgs),
+    /// One case of `check`, in the process that is started for it
+    #[command(hide = true)]
+    CheckCase(CheckCaseArgs),
+}
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum ReportFormat {
+    /// For people
+    #[default]
+    Table,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Start a private compositor: selkie, weston, sway, cage, labwc, mutter or kwin, with arguments of your own, or any
+    /// command line (repeatable)
+    #[arg(long, value_name = "COMMAND")]
+    pub launch: Vec<String>,
+    /// Take the compositor that runs as this WAYLAND_DISPLAY
+    #[arg(long, value_name = "NAME")]
+    pub display: Option<String>,
+    /// The process of the compositor at --display [default: whoever listens at its socket]
+    #[arg(long, value_name = "PID", requires = "display")]
+    pub pid: Option<i32>,
+    /// Run cases that are known to end some compositors even at --display
+    #[arg(long)]
+    pub dangerous: bool,
+    /// Run this case only (repeatable)
+    #[arg(long, value_name = "CASE")]
+    pub only: Vec<String>,
+    /// Run this group only: memory, arithmetic, lifetime, dmabuf, handout or load (repeatable)
+    #[arg(long, value_name = "GROUP", value_parser = crate::check::group)]
+    pub group: Vec<String>,
+    /// Say what the cases are, and run none
+    #[arg(long)]
+    pub list: bool,
+    /// How to write the results
+    #[arg(long, value_enum, default_value_t)]
+    pub format: ReportFormat,
+    /// Give everything so many times as long, for slow machines
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub patience: u32,
+}
+
+#[derive(Debug, Args)]
+pub struct CheckCaseArgs {
+    #[arg(allow_hyphen_values = true)]
+    pub arguments: Vec<String>,
 }
 
 #[derive(Debug, Args)]

@@ -4,6 +4,7 @@
 
 #![deny(unsafe_code)]
 
+mod check;
 mod cli;
 mod client;
 mod compositor;
@@ -21,6 +22,8 @@ fn main() -> ExitCode {
     // What the demo provokes would be told twice.
     let least = match command {
         cli::Command::Demo(_) => LevelFilter::ERROR,
+        // The protocol errors that the Wayland library reports are what is to be seen.
+        cli::Command::Check(_) | cli::Command::CheckCase(_) => LevelFilter::OFF,
         cli::Command::Compositor(_) | cli::Command::Client(_) => LevelFilter::WARN,
     };
     log(least);
@@ -28,6 +31,8 @@ fn main() -> ExitCode {
         cli::Command::Compositor(args) => compositor::run(args),
         cli::Command::Client(args) => client::run(args),
         cli::Command::Demo(args) => demo::run(args),
+        cli::Command::Check(args) => check::run(args),
+        cli::Command::CheckCase(args) => check::run_case(args),
     };
     exit::report(outcome)
 }

@@ -3,7 +3,9 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
+use std::process::Command;
 
 use rustix::process::{Resource, Rlimit};
 
@@ -41,6 +43,22 @@ pub fn program_name(pid: i32) -> Option<String> {
     Some(String::from_utf8_lossy(name.trim_ascii_end()).into_owned())
 }
 
+/// Makes the kernel kill the program that `command` starts when the thread that starts it ends, however that ends
+/// (`PR_SET_PDEATHSIG`, prctl(2)). A program that changes its credentials is let off.
+pub fn die_with_parent(command: &mut Command) {
+    let set = || {
+        let signal = libc::c_ulong::from(libc::SIGKILL.unsigned_abs());
+        // SAFETY: prctl(2) with this option reads nothing but its arguments.
+        match unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    };
+    // SAFETY: runs between fork and exec, where only what is safe in a signal handler may be called: prctl(2) is, and
+    // nothing is allocated or locked.
+    unsafe { command.pre_exec(set) };
+}
+
 /// How many fds this process has open.
 ///
 /// # Errors
@@ -69,6 +87,17 @@ mod tests {
         assert_eq!(program_name(0), None);
         assert_eq!(program_name(-1), None);
         assert_eq!(program_name(i32::MAX), None);
+    }
+
+    #[test]
+    fn what_is_to_die_with_its_parent_does() {
+        let mut command = Command::new("sleep");
+        command.arg("infinity");
+        die_with_parent(&mut command);
+        // The thread is the parent.
+        let mut child = std::thread::spawn(move || command.spawn().unwrap()).join().unwrap();
+        let status = child.wait().unwrap();
+        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(libc::SIGKILL));
     }
 
     #[test]

@@ -1,0 +1,5 @@
+//! Numbers at and beyond every edge.
+
+use crate::case::Case;
+
+pub(super) const CASES: &[Case] = &[];

@@ -1,0 +1,5 @@
+//! Dma-bufs and their synchronisation.
+
+use crate::case::Case;
+
+pub(super) const CASES: &[Case] = &[];

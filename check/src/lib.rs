@@ -1,0 +1,23 @@
+//! Does a compositor get shared memory right? A suite of cases that can be run against any Wayland compositor.
+//!
+//! A [case] is one behaviour of a client and what must come of it. Each is run in a process of its own
+//! ([`single`]) over a connection of its own ([`client`]), and judged twice: by what its client sees, and from outside
+//! ([`suite`]): whether the compositor still answers others, and whether it has kept anything of the client that is gone.
+//! The compositor is one that was started for the purpose, and is started again as often as it takes ([`target`],
+//! [`presets`]), or one that runs already.
+
+#![deny(unsafe_code)]
+
+pub mod case;
+pub mod cases;
+pub mod client;
+pub mod expect;
+mod footprint;
+pub mod format;
+pub mod memory;
+pub mod presets;
+pub mod session;
+pub mod single;
+pub mod suite;
+pub mod target;
+pub mod window;

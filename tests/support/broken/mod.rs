@@ -1,0 +1,144 @@
+//! A tiny compositor that is honest, but for the faults that it is told to have: what `selkie check` must find.
+//!
+//! It shows nothing to anybody. A commit copies the buffer into the surface's picture and gives the buffer back; frame
+//! callbacks are answered at once. Without a fault it does all that right, so that what is found is the fault.
+//!
+//! It runs as a process of its own: a test file has an ignored test that calls [`serve_if_asked`], and starts itself with
+//! [`command`].
+
+mod pages;
+mod shell;
+mod shm;
+mod surface;
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use wayland_server::backend::{ClientData, ClientId, ObjectId};
+use wayland_server::{Display, DisplayHandle, ListeningSocket};
+
+/// The environment variable with the faults: names with commas between them.
+const FAULTS: &str = "SELKIE_BROKEN";
+/// The name of the ignored test that is the server.
+const TEST: &str = "the_broken_server";
+
+/// The server's state.
+pub struct State {
+    faults: HashSet<String>,
+    /// Whether a case has connected: until then there is no fault, so that the server starts like any other.
+    armed: bool,
+    surfaces: HashMap<ObjectId, surface::Surface>,
+}
+
+impl State {
+    /// Whether it is to have a fault.
+    fn has(&self, fault: &str) -> bool {
+        self.armed && self.faults.contains(fault)
+    }
+}
+
+struct Peer;
+
+impl ClientData for Peer {
+    fn initialized(&self, _: ClientId) {}
+    fn disconnected(&self, _: ClientId, _: wayland_server::backend::DisconnectReason) {}
+}
+
+/// The body of the ignored test: serves clients until it is killed.
+pub fn serve_if_asked() {
+    let Ok(faults) = std::env::var(FAULTS) else { return };
+    let faults: HashSet<String> = faults.split(',').map(str::to_owned).collect();
+    let path = PathBuf::from(std::env::var_os("XDG_RUNTIME_DIR").unwrap()).join("wayland-broken");
+    let listener = ListeningSocket::bind_absolute(path).unwrap();
+    let mut display: Display<State> = Display::new().unwrap();
+    let handle = display.handle();
+    let mut state = State { faults, armed: false, surfaces: HashMap::new() };
+    surface::globals(&handle);
+    shm::globals(&handle);
+    shell::globals(&handle);
+    loop {
+        let fd = display.as_fd().try_clone_to_owned().unwrap();
+        let mut fds =
+            [PollFd::new(&fd, PollFlags::IN), PollFd::from_borrowed_fd(listener.as_fd(), PollFlags::IN)];
+        poll(&mut fds, None).unwrap();
+        while let Some(stream) = listener.accept().unwrap() {
+            state.armed |= is_a_case(&stream);
+            display.handle().insert_client(stream, Arc::new(Peer)).unwrap();
+        }
+        display.dispatch_clients(&mut state).unwrap();
+        display.flush_clients().unwrap();
+    }
+}
+
+/// Whether the process at the other end runs a case: its command line says so.
+fn is_a_case(stream: &UnixStream) -> bool {
+    let Ok(peer) = rustix::net::sockopt::socket_peercred(stream) else { return false };
+    let line = fs::read(format!("/proc/{}/cmdline", peer.pid.as_raw_nonzero())).unwrap_or_default();
+    line.split(|byte| *byte == 0).any(|word| word == b"check-case")
+}
+
+/// The command line, for `--launch`, that starts this very test binary as a server with these faults.
+pub fn launch(faults: &str) -> String {
+    let own = std::env::current_exe().unwrap();
+    format!("env {FAULTS}={faults} {} --exact {TEST} --ignored --nocapture", own.display())
+}
+
+/// The verdict of `selkie check` on one case against a server with these faults, in one word, and all that it said.
+pub fn verdict(case: &str, faults: &str) -> (String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_selkie"))
+        .args(["check", "--format", "json", "--only", case, "--launch", &launch(faults)])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let text =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let json: serde_json::Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {text}"));
+    let result = &json["compositors"][0]["results"][0];
+    assert_eq!(result["id"], case, "{text}");
+    let word = result["verdict"].as_str().unwrap().to_owned();
+    assert_eq!(output.status.success(), matches!(word.as_str(), "pass" | "skip"), "{text}");
+    (word, text)
+}
+
+/// Each case of a group with the fault that it must find, and as what: `(case, fault, verdict)`.
+///
+/// Each is tried without the fault, too, and must pass then.
+pub fn all_are_found(group: &str, table: &[(&str, &str, &str)]) {
+    let output = Command::new(env!("CARGO_BIN_EXE_selkie"))
+        .args(["check", "--list", "--format", "json", "--group", group])
+        .output()
+        .unwrap();
+    let list: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let ids: HashSet<String> =
+        list.as_array().unwrap().iter().map(|case| case["id"].as_str().unwrap().to_owned()).collect();
+    let proven: HashSet<String> = table.iter().map(|(case, ..)| format!("{group}.{case}")).collect();
+    assert_eq!(ids, proven, "each case is to be proven able to fail");
+    let (next, wrong) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let work = || {
+        while let Some((case, fault, expected)) = table.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let id = format!("{group}.{case}");
+            let (honest, text) = verdict(&id, "none");
+            if honest != "pass" {
+                wrong.lock().unwrap().push(format!("{id} without a fault: {text}"));
+            }
+            let (found, text) = verdict(&id, fault);
+            if found != *expected {
+                wrong.lock().unwrap().push(format!("{id} with {fault}: expected {expected}: {text}"));
+            }
+        }
+    };
+    // Those that find a hang do nothing but wait.
+    std::thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(work))));
+    let wrong = wrong.into_inner().unwrap();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+type Handle = DisplayHandle;
