@@ -1,14 +1,16 @@
 //! `selkie check`: what a compositor makes of the memory that clients share with it.
 
 use std::collections::HashSet;
-use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use indicatif::{ProgressBar, ProgressStyle};
 use selkie_check::case::Case;
 use selkie_check::cases;
+use selkie_check::format::{self, Changes};
 use selkie_check::single::{self, Runner};
-use selkie_check::suite::{Report, Suite};
+use selkie_check::suite::{Report, Suite, SuiteError};
 use selkie_check::target::Target;
 
 use crate::cli::{CheckArgs, CheckCaseArgs, ReportFormat};
@@ -25,6 +27,10 @@ enum CheckError {
     NoTarget,
     #[error("XDG_RUNTIME_DIR is not set, and {0:?} is no path: give the whole path of the socket")]
     NoRuntimeDir(String),
+    #[error("cannot read {path:?} to compare with")]
+    Old { path: PathBuf, source: io::Error },
+    #[error("{path:?} is not what `selkie check --format json` writes")]
+    OldFormat { path: PathBuf, source: serde_json::Error },
 }
 
 /// Runs the suite.
@@ -36,6 +42,7 @@ pub fn run(args: CheckArgs) -> Outcome {
     if args.launch.is_empty() && args.display.is_none() {
         return Err(CheckError::NoTarget.into());
     }
+    let old = args.compare.as_deref().map(older).transpose()?;
     let runner = Runner { program: std::env::current_exe()?, arguments: vec!["check-case".to_owned()] };
     let suite = Suite { cases: chosen, runner, dangerous: args.dangerous };
     let mut reports = Vec::new();
@@ -48,12 +55,28 @@ pub fn run(args: CheckArgs) -> Outcome {
         reports.push(examine(&suite, &mut target)?);
     }
     let mut out = std::io::stdout().lock();
-    match args.format {
-        ReportFormat::Table => writeln!(out, "{}", selkie_check::format::table(&reports))?,
-        ReportFormat::Json => writeln!(out, "{}", selkie_check::format::json(&reports))?,
+    if let Some(old) = old {
+        let changes = Changes::between(&old, &reports)?;
+        writeln!(out, "{changes}\n\n{}", format::summary(&reports))?;
+        return Ok(if changes.is_worse() { ExitCode::FAILURE } else { ExitCode::SUCCESS });
     }
+    let text = match args.format {
+        ReportFormat::Table => format::table(&reports),
+        ReportFormat::Json => format::json(&reports)?,
+        ReportFormat::Junit => format::junit(&reports)?,
+        ReportFormat::Tap => format::tap(&reports),
+        ReportFormat::Markdown => format::markdown(&reports),
+    };
+    writeln!(out, "{}", text.trim_end())?;
     let bad = reports.iter().any(Report::is_bad);
     Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// The results to compare with. They are read first: after minutes it would be late to say that there are none.
+fn older(path: &Path) -> Result<Vec<Report>, CheckError> {
+    let text =
+        std::fs::read_to_string(path).map_err(|source| CheckError::Old { path: path.into(), source })?;
+    format::read_json(&text).map_err(|source| CheckError::OldFormat { path: path.into(), source })
 }
 
 /// Runs one case, as the process that the suite starts for it.
@@ -62,26 +85,28 @@ pub fn run_case(args: CheckCaseArgs) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Progress goes to standard error: a line that is written over on a terminal; elsewhere a line for each case that is not
-/// as it should be.
-fn examine(suite: &Suite, target: &mut Target) -> Result<Report, Box<dyn std::error::Error>> {
+/// Progress goes to standard error: a bar on a terminal; elsewhere a line for each case that is not as it should be.
+fn examine(suite: &Suite, target: &mut Target) -> Result<Report, SuiteError> {
     let name = target.name().to_owned();
-    let (terminal, count, mut number) = (std::io::stderr().is_terminal(), suite.cases.len(), 0);
-    let report = suite.run(target, |case, result| {
-        number += 1;
-        let bad = result.verdict.is_bad();
-        let line = format!("{name} {number}/{count} {} {}", result.verdict.word(), case.id);
-        match (terminal, bad) {
-            (true, false) => eprint!("\r\x1b[K{line}"),
-            (true, true) => eprintln!("\r\x1b[K{line}: {}", result.verdict),
-            (false, true) => eprintln!("{line}: {}", result.verdict),
-            (false, false) => {}
-        }
-    });
-    if terminal {
-        eprint!("\r\x1b[K");
+    let bar = ProgressBar::new(suite.cases.len() as u64);
+    // The template is ours and is right; should it not be, there is the bar that comes with the library.
+    if let Ok(style) = ProgressStyle::with_template("{prefix} [{bar:30}] {pos}/{len} {msg}") {
+        bar.set_style(style.progress_chars("=> "));
     }
-    Ok(report?)
+    bar.set_prefix(name.clone());
+    let report = suite.run(
+        target,
+        |begun| bar.set_message(begun.id),
+        |result| {
+            bar.inc(1);
+            if result.verdict.is_bad() {
+                let line = format!("{name}: {} {}: {}", result.verdict.word(), result.id, result.verdict);
+                if bar.is_hidden() { eprintln!("{line}") } else { bar.println(line) }
+            }
+        },
+    );
+    bar.finish_and_clear();
+    report
 }
 
 /// The cases that were asked for, in the suite's order.
@@ -98,10 +123,10 @@ fn choose(args: &CheckArgs) -> Result<Vec<&'static Case>, CheckError> {
     Ok(cases::all().filter(wanted).collect())
 }
 
-fn list(chosen: &[&'static Case], format: ReportFormat) -> Outcome {
+fn list(chosen: &[&'static Case], as_: ReportFormat) -> Outcome {
     let mut out = std::io::stdout().lock();
-    if format == ReportFormat::Json {
-        writeln!(out, "{}", selkie_check::format::list_json(chosen))?;
+    if as_ == ReportFormat::Json {
+        writeln!(out, "{}", format::list_json(chosen))?;
         return Ok(ExitCode::SUCCESS);
     }
     for (group, about, _) in cases::GROUPS {

@@ -39,7 +39,14 @@ pub enum ReportFormat {
     /// For people
     #[default]
     Table,
+    /// For programs, and for --compare
     Json,
+    /// JUnit's XML, for continuous integration
+    Junit,
+    /// Test Anything Protocol, version 14
+    Tap,
+    /// A document
+    Markdown,
 }
 
 #[derive(Debug, Args)]
@@ -66,6 +73,9 @@ pub struct CheckArgs {
     /// Say what the cases are, and run none
     #[arg(long)]
     pub list: bool,
+    /// Print what has changed since these results (of --format json), and fail only if something got worse
+    #[arg(long, value_name = "OLD.json")]
+    pub compare: Option<PathBuf>,
     /// How to write the results
     #[arg(long, value_enum, default_value_t)]
     pub format: ReportFormat,

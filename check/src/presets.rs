@@ -186,7 +186,7 @@ fn preset_line(preset: Preset, program: &Path, dir: &Path) -> io::Result<String>
             let line = format!("{path} -D noscanout -c {}", quoted(&config));
             not_as_root(dir, &line)?
         }
-        Preset::Cage => format!("{path} -d -- sleep infinity"),
+        Preset::Cage => not_as_root(dir, &format!("{path} -d -- sleep infinity"))?,
         Preset::Labwc => path,
         Preset::Mutter => format!(
             "dbus-run-session -- {path} --headless --wayland --no-x11 --virtual-monitor {width}x{height} \

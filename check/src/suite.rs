@@ -88,7 +88,7 @@ pub struct Suite {
 }
 
 impl Suite {
-    /// Runs all of them; `done` is told of each as it ends.
+    /// Runs all of them; `begun` is told of each before it is run, and `done` when it has ended.
     ///
     /// # Errors
     ///
@@ -96,7 +96,8 @@ impl Suite {
     pub fn run(
         &self,
         target: &mut Target,
-        mut done: impl FnMut(&Case, &Result),
+        mut begun: impl FnMut(&Case),
+        mut done: impl FnMut(&Result),
     ) -> std::result::Result<Report, SuiteError> {
         let mut report = Report {
             compositor: target.name().to_owned(),
@@ -104,12 +105,13 @@ impl Suite {
             results: Vec::new(),
         };
         for case in &self.cases {
-            let begun = Instant::now();
+            begun(case);
+            let start = Instant::now();
             let verdict = self.judge(case, target)?;
             let gone = matches!(verdict, Verdict::Crash { .. } | Verdict::Hang { .. } | Verdict::Leak { .. });
-            let ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
             let result = Result { id: case.id.to_owned(), verdict, ms };
-            done(case, &result);
+            done(&result);
             report.results.push(result);
             if gone && target.is_private() {
                 target.restart()?;
