@@ -11,6 +11,7 @@
 //! | read it in place | [`mapping`] (another process writes it), [`frozen`] (nobody can) |
 //! | copy it out | [`pread`], or [`mapping::Mapping::copy_to`] |
 //! | copy pictures | [`blit`] |
+//! | write into it | [`deliver`] |
 //! | make some of our own | [`memfd`], [`own`] |
 //! | use a dma-buf | [`dmabuf`] |
 //! | make a dma-buf | [`udmabuf`] (of a memfd; [`alias`] tells whether it still is that), [`dma_heap`] |
@@ -35,6 +36,7 @@ compile_error!("shm-core is about Linux shared memory, and reckons with 64-bit a
 pub mod alias;
 pub mod blit;
 pub mod closer;
+pub mod deliver;
 pub mod dma_heap;
 pub mod dmabuf;
 pub mod fdpass;
