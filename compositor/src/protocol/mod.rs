@@ -15,6 +15,7 @@ pub(crate) mod shm;
 pub(crate) mod subcompositor;
 pub(crate) mod surface;
 pub(crate) mod viewporter;
+pub(crate) mod xdg_output;
 pub(crate) mod xdg_popup;
 pub(crate) mod xdg_positioner;
 pub(crate) mod xdg_surface;
@@ -31,6 +32,7 @@ pub(crate) fn advertise(display: &DisplayHandle) {
     viewporter::advertise(display);
     presentation::advertise(display);
     output::advertise(display);
+    xdg_output::advertise(display);
     ledger::advertise(display);
 }
 

@@ -1,15 +1,22 @@
 //! `wl_output`: the one screen there is.
 
 use selkie_protocols::upstream::wp::presentation_time::server::wp_presentation_feedback::WpPresentationFeedback;
+use selkie_protocols::upstream::xdg::xdg_output::zv1::server::zxdg_output_v1::ZxdgOutputV1;
 use wayland_server::protocol::wl_output::{self, WlOutput};
 use wayland_server::protocol::wl_surface::WlSurface;
 use wayland_server::{Resource, Weak};
 
 use super::global;
+use super::xdg_output::tell_size;
 use crate::dispatch::{Ctx, Requests, client_state};
 use crate::error::Outcome;
 use crate::geometry::Size;
 use crate::server::Server;
+
+/// The screen's name.
+pub(super) const NAME: &str = "SELKIE-1";
+/// What it is, for people.
+pub(super) const DESCRIPTION: &str = "selkie's picture";
 
 global!(WlOutput, 4, |server, client, object, init| {
     let output = init.init(object, OutputData);
@@ -42,12 +49,14 @@ pub(crate) struct OutputState {
     /// Thousandths of a frame per second; 0 where there is no rhythm.
     refresh_mhz: i32,
     bound: Vec<Weak<WlOutput>>,
+    /// Those who want to know it in logical units.
+    pub described: Vec<Weak<ZxdgOutputV1>>,
 }
 
 impl OutputState {
     /// A screen of `size` pixels.
     pub fn new(size: Size, scale: i32, refresh_mhz: i32) -> Self {
-        Self { size, scale, refresh_mhz, bound: Vec::new() }
+        Self { size, scale, refresh_mhz, bound: Vec::new(), described: Vec::new() }
     }
 
     /// Its size in pixels.
@@ -80,6 +89,10 @@ impl OutputState {
             return false;
         }
         (self.size, self.scale, self.refresh_mhz) = (size, scale, refresh_mhz);
+        for described in self.described.iter().filter_map(|o| o.upgrade().ok()) {
+            tell_size(&described, self.logical_size());
+        }
+        // Which ends with the `done` that the above waits for.
         for output in self.bound.iter().filter_map(|o| o.upgrade().ok()) {
             self.describe(&output);
         }
@@ -114,8 +127,8 @@ impl OutputState {
             output.scale(self.scale);
         }
         if output.version() >= 4 {
-            output.name("SELKIE-1".into());
-            output.description("selkie's picture".into());
+            output.name(NAME.into());
+            output.description(DESCRIPTION.into());
         }
         if output.version() >= 2 {
             output.done();
