@@ -163,6 +163,9 @@ pub struct CompositorArgs {
     /// Take pictures in dma-bufs; auto: where this machine has a device that makes any
     #[arg(long, value_enum, default_value_t)]
     pub dmabuf: DmabufArg,
+    /// Let every client take pictures of the output (grim, wf-recorder), other clients' windows included
+    #[arg(long)]
+    pub screencopy: bool,
     /// Write the last frame to this PNG
     #[arg(long, value_name = "FILE.png")]
     pub capture: Option<PathBuf>,

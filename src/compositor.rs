@@ -59,6 +59,7 @@ fn config(args: CompositorArgs) -> Config {
             ImportArg::Never => Import::Never,
         },
         capture: args.capture,
+        screencopy: args.screencopy,
         record: args.record,
         frames: args.frames,
         report: args.report,

@@ -30,6 +30,8 @@ pub struct Limits {
     pub dmabuf_bytes: u64,
     /// States of surfaces that wait for fences to signal, each of which may take a few fds.
     pub held_states: usize,
+    /// `zwlr_screencopy_frame_v1`s.
+    pub captures: u64,
     /// Protocol objects of all kinds.
     pub objects: usize,
     /// Frame callbacks and presentation feedbacks waiting on one surface.
@@ -51,6 +53,7 @@ impl Default for Limits {
             dmabufs: 4096,
             dmabuf_bytes: 4 << 30,
             held_states: 1024,
+            captures: 64,
             objects: 1 << 17,
             callbacks: 16384,
             unread_bytes: 1 << 20,
@@ -72,6 +75,8 @@ pub struct Counts {
     pub dmabufs: AtomicU64,
     /// Bytes of its dma-bufs.
     pub dmabuf_bytes: AtomicU64,
+    /// `zwlr_screencopy_frame_v1`s.
+    pub captures: AtomicU64,
     /// Fences that are waited for.
     pub fences: AtomicU64,
     /// No less than the bytes of memory that its pools hold: what they held when that was last

@@ -70,6 +70,8 @@ pub struct Config {
     pub import: Import,
     /// Write the output's last frame to this PNG.
     pub capture: Option<PathBuf>,
+    /// Let every client take pictures of the output (`zwlr_screencopy_manager_v1`).
+    pub screencopy: bool,
     /// Write every frame to this APNG.
     pub record: Option<PathBuf>,
     /// Of frames that follow each other sooner than this, record only the last: keeps a recording
@@ -102,6 +104,7 @@ impl Default for Config {
             compose: false,
             import: Import::Auto,
             capture: None,
+            screencopy: false,
             record: None,
             record_interval: Duration::ZERO,
             frames: None,

@@ -35,6 +35,8 @@ pub(crate) struct Frames {
     timed: bool,
     /// When the last frame was shown, in nanoseconds of the monotonic clock.
     last_ns: u64,
+    /// When the picture last changed, in nanoseconds of the clock that `wp_presentation.clock_id` names.
+    changed_ns: u64,
     /// Frames that were shown, for `wp_presentation`.
     pub sequence: u64,
     /// Frames that showed a client.
@@ -89,6 +91,18 @@ pub(crate) enum Showing {
     Soon,
     /// Not ready; the backend will say when it is.
     Busy,
+}
+
+impl Frames {
+    /// Whether anything has changed since the last frame.
+    pub fn is_due(&self) -> bool {
+        self.due
+    }
+
+    /// When the picture last changed, in nanoseconds of the clock that `wp_presentation.clock_id` names.
+    pub fn shown_ns(&self) -> u64 {
+        self.changed_ns
+    }
 }
 
 impl Server {
@@ -162,6 +176,10 @@ impl Server {
         let drawn = &self.frames.showing.drawn;
         let faults: Vec<ElementId> = drawn.iter().filter(|d| d.fault).map(|d| d.id).collect();
         self.record_frame(drawn_anything);
+        if drawn_anything {
+            self.frames.changed_ns = clock::now_ns_of(self.backend.clock_id());
+            self.screencopy.damaged(&damage);
+        }
         if drawn_anything && self.frames.shown > 0 {
             self.pictures.frame(&mut self.backend, &self.scene, &damage, clock::now_ns());
         }
@@ -341,6 +359,12 @@ impl Server {
 
     /// Rebuilds the scene from the surfaces and finds out which of them can be seen.
     pub fn build_scene(&mut self) {
+        self.collect_elements();
+        self.find_visible();
+    }
+
+    /// Rebuilds the scene from the surfaces.
+    pub fn collect_elements(&mut self) {
         let scale = self.output.scale();
         self.scene.scale = scale;
         self.scene.size = self.output.size();
@@ -363,7 +387,6 @@ impl Server {
         }
         elements.extend(self.seat.cursor_element(scale));
         self.limit_memory();
-        self.find_visible();
     }
 
     /// Ends the clients whose buffers would take too much memory if this scene were shown, and

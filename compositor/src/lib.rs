@@ -28,6 +28,7 @@ mod report;
 mod run;
 pub mod scene;
 mod scene_diff;
+mod screencopy;
 mod seat;
 mod server;
 mod shell;

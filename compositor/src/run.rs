@@ -26,6 +26,7 @@ use crate::protocol::dmabuf_feedback::{self, Dmabufs};
 use crate::protocol::{self, output::OutputState};
 use crate::report::{Report, ReportError};
 use crate::scene::Scene;
+use crate::screencopy::Screencopy;
 use crate::seat::{InputEvent, KeymapError, Seat};
 use crate::server::Server;
 use crate::shell::Shell;
@@ -213,6 +214,9 @@ impl Compositor {
         protocol::advertise(&handle);
         let dmabufs = config.dmabuf.unwrap_or_else(dmabuf_feedback::can_exist);
         protocol::linux_dmabuf::advertise_if(&handle, dmabufs);
+        if config.screencopy {
+            protocol::screencopy::advertise(&handle);
+        }
         let listener = listen(config.socket.as_deref())?;
         let name = listener.as_ref().and_then(|l| l.socket_name()).map(OsStr::to_owned).unwrap_or_default();
         let backend = open(&config)?;
@@ -237,6 +241,7 @@ impl Compositor {
             ledger: Ledger::new(report),
             backend,
             pictures,
+            screencopy: Screencopy::default(),
             connections: Connections::new(display, config.limits.clone()).map_err(StartError::Loop)?,
             dmabufs: Dmabufs::new(),
             held: HeldCommits::default(),
@@ -348,6 +353,7 @@ impl Server {
     fn after_events(&mut self) {
         self.reap();
         self.frame_if_due();
+        self.take_pictures();
         self.flush();
         self.backend.flush();
         // Once per turn, not per line: who watches the report is never more than a turn behind.

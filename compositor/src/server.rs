@@ -16,6 +16,7 @@ use crate::pictures::Pictures;
 use crate::protocol::dmabuf_feedback::Dmabufs;
 use crate::protocol::output::OutputState;
 use crate::scene::{ElementId, Scene};
+use crate::screencopy::Screencopy;
 use crate::seat::Seat;
 use crate::shell::Shell;
 use crate::surface::{Commit, ContentError, From, Role, SurfaceId, Surfaces};
@@ -36,6 +37,7 @@ pub(crate) struct Server {
     pub ledger: Ledger,
     pub backend: Backend,
     pub pictures: Pictures,
+    pub screencopy: Screencopy,
     pub connections: Connections,
     pub dmabufs: Dmabufs,
     pub held: HeldCommits,

@@ -8,6 +8,8 @@
 
 #[cfg(any(feature = "client", feature = "server"))]
 pub use wayland_protocols as upstream;
+#[cfg(any(feature = "client", feature = "server"))]
+pub use wayland_protocols_wlr as wlr;
 
 #[cfg(feature = "client")]
 pub use wayland_client;

@@ -6,8 +6,8 @@
 use super::{Shown, Way};
 use crate::buffer::Path;
 use crate::frame::Showing;
-use crate::geometry::{Region, Size};
-use crate::render::{PixmanRenderer, Renderer, Target};
+use crate::geometry::{Rect, Region, Size};
+use crate::render::{Drawn, PixmanRenderer, Renderer, Target};
 use crate::scene::Scene;
 
 /// The screen.
@@ -63,6 +63,19 @@ impl Headless {
         self.renderer.render(scene.view(), &mut target, damage, &mut shown.drawn);
         self.drawn_once = true;
         Showing::Now
+    }
+
+    /// A picture of `scene` in memory of its own, once there has been a frame.
+    pub fn compose(&mut self, scene: &Scene, drawn: &mut Vec<Drawn>) -> Option<Vec<u32>> {
+        if !self.drawn_once {
+            return None;
+        }
+        let mut picture = vec![0; self.picture.len()];
+        let mut target =
+            Target { ptr: picture.as_mut_ptr().cast(), stride: self.size.w as usize * 4, size: self.size };
+        let all = Rect::of_size(self.size).to_region();
+        self.renderer.render(scene.view(), &mut target, &all, drawn);
+        Some(picture)
     }
 
     /// The picture, once there is one.

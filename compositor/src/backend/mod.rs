@@ -150,11 +150,27 @@ impl Backend {
         }
     }
 
+    /// Calls `f` with a picture of `scene`, which is what the last frame showed if `as_shown`: XRGB8888 rows without
+    /// padding. What was read is appended to `drawn`. `None` before the first frame.
+    pub fn picture<R>(
+        &mut self,
+        scene: &Scene,
+        as_shown: bool,
+        drawn: &mut Vec<Drawn>,
+        f: impl FnOnce(&[u32]) -> R,
+    ) -> Option<R> {
+        match self {
+            Backend::Headless(b) if as_shown => b.last_frame().map(f),
+            Backend::Headless(b) => b.compose(scene, drawn).map(|picture| f(&picture)),
+            Backend::Wayland(b) => b.compose(scene, drawn).map(f),
+        }
+    }
+
     /// Calls `f` with the last frame, which showed `scene`: XRGB8888 rows without padding. `None` before the first.
     pub fn last_frame<R>(&mut self, scene: &Scene, f: impl FnOnce(&[u32]) -> R) -> Option<R> {
         match self {
             Backend::Headless(b) => b.last_frame().map(f),
-            Backend::Wayland(b) => b.last_frame(scene).map(f),
+            Backend::Wayland(b) => b.compose(scene, &mut Vec::new()).map(f),
         }
     }
 }

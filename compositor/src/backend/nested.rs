@@ -15,7 +15,7 @@ use crate::buffer::{Buffer, BufferUse, Path};
 use crate::clock;
 use crate::frame::{Presented, Showing};
 use crate::geometry::{Point, Rect, Region, Size};
-use crate::render::{PixmanRenderer, Renderer, Target};
+use crate::render::{Drawn, PixmanRenderer, Renderer, Target};
 use crate::scene::{Content, Element, ElementId, Scene, View};
 use crate::scene_diff::SceneMemory;
 use crate::server::Server;
@@ -194,7 +194,7 @@ impl Nested {
     }
 
     /// `scene` as the host shows it; `None` before the first frame. What was forwarded is drawn for this, and for nothing else.
-    pub fn last_frame(&mut self, scene: &Scene) -> Option<&[u32]> {
+    pub fn compose(&mut self, scene: &Scene, drawn: &mut Vec<Drawn>) -> Option<&[u32]> {
         if !self.shown_once {
             return None;
         }
@@ -203,7 +203,7 @@ impl Nested {
         self.picture.resize(w * h, 0);
         let mut target = Target { ptr: self.picture.as_mut_ptr().cast(), stride: w * 4, size: scene.size };
         let all = Rect::of_size(scene.size).to_region();
-        self.renderer.render(scene.view(), &mut target, &all, &mut Vec::new());
+        self.renderer.render(scene.view(), &mut target, &all, drawn);
         Some(&self.picture)
     }
 }

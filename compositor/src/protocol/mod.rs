@@ -10,6 +10,7 @@ pub(crate) mod ledger;
 pub(crate) mod linux_dmabuf;
 pub(crate) mod output;
 pub(crate) mod presentation;
+pub(crate) mod screencopy;
 pub(crate) mod seat;
 pub(crate) mod shm;
 pub(crate) mod subcompositor;

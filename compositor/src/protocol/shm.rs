@@ -161,6 +161,7 @@ impl Requests<WlBuffer> for BufferData {
 
     fn destroyed(&self, server: &mut Server, _: &WlBuffer) {
         // What shows goes on showing: the memory stays until its last reader is done.
+        server.screencopy.buffer_gone(&self.buffer);
         self.buffer.forget_resource();
         self.buffer.client().counts.buffers.fetch_sub(1, Ordering::Relaxed);
         server.ledger.buffer_gone(&self.buffer);
