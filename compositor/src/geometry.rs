@@ -107,6 +107,20 @@ impl Rect {
         Self { x: 0, y: 0, w: size.w, h: size.h }
     }
 
+    /// The rectangle between four edges, clamped. It is empty if they are in the wrong order.
+    ///
+    /// No side can be longer than `i32::MAX`. What would be is cut at the left or the top, as far from the
+    /// pixels of any surface or output as it gets.
+    pub fn between(left: i64, top: i64, right: i64, bottom: i64) -> Self {
+        let side = |start: i64, end: i64| {
+            let (start, end) = (i64::from(clamp(start)), i64::from(clamp(end)));
+            let start = start.max(end - i64::from(i32::MAX));
+            (clamp(start), clamp((end - start).max(0)))
+        };
+        let ((x, w), (y, h)) = (side(left, right), side(top, bottom));
+        Self { x, y, w, h }
+    }
+
     /// Its top left corner.
     pub fn origin(self) -> Point {
         Point::new(self.x, self.y)
@@ -145,9 +159,8 @@ impl Rect {
     /// This rectangle with every edge moved outwards by `by`, clamped.
     pub fn grown(self, by: i32) -> Rect {
         let by = i64::from(by);
-        let (x, y) = (clamp(self.x as i64 - by), clamp(self.y as i64 - by));
-        let (r, b) = (clamp(self.right() as i64 + by), clamp(self.bottom() as i64 + by));
-        Rect::new(x, y, clamp(r as i64 - x as i64), clamp(b as i64 - y as i64))
+        let (right, bottom) = (self.x as i64 + self.w as i64, self.y as i64 + self.h as i64);
+        Rect::between(self.x as i64 - by, self.y as i64 - by, right + by, bottom + by)
     }
 
     /// What both cover; empty if they do not touch.
@@ -170,7 +183,7 @@ impl Rect {
 
 impl From<&pixman::Box32> for Rect {
     fn from(b: &pixman::Box32) -> Self {
-        Rect::new(b.x1, b.y1, clamp(b.x2 as i64 - b.x1 as i64), clamp(b.y2 as i64 - b.y1 as i64))
+        Rect::between(b.x1.into(), b.y1.into(), b.x2.into(), b.y2.into())
     }
 }
 
@@ -283,6 +296,16 @@ mod tests {
         assert_eq!(r.bottom(), -1);
         assert!(r.intersect(Rect::new(0, 0, 10, 10)).is_empty());
         assert!(!r.to_region().rectangles().is_empty());
+    }
+
+    #[test]
+    fn what_is_too_wide_is_cut_where_there_are_no_pixels() {
+        let world = Rect::between(i32::MIN.into(), -7, i32::MAX.into(), 5);
+        assert_eq!(world, Rect::new(0, -7, i32::MAX, 12));
+        assert_eq!(Rect::between(5, 5, 4, 5).size(), Size::default());
+        // Everything around it stays within it.
+        let grown = Rect::new(10, 20, 30, 40).grown(i32::MAX);
+        assert_eq!(grown.intersect(Rect::new(0, 0, 100, 100)), Rect::new(0, 0, 100, 100));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Attach, Current, Damage, Pending};
 use crate::buffer::{Buffer, BufferUse, Shadow};
-use crate::geometry::{Point, Rect, RectF, Region, Size, clamp};
+use crate::geometry::{Point, Rect, RectF, Region, Size};
 
 /// A state that cannot be applied.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
@@ -222,8 +222,7 @@ fn outwards(r: RectF, grow: f64) -> Rect {
     // `as` saturates, so what is far away stays far away.
     let (x, y) = ((r.x - grow).floor() as i64, (r.y - grow).floor() as i64);
     let (right, bottom) = ((r.x + r.w + grow).ceil() as i64, (r.y + r.h + grow).ceil() as i64);
-    let (x, y) = (clamp(x), clamp(y));
-    Rect::new(x, y, clamp(right.saturating_sub(x.into())), clamp(bottom.saturating_sub(y.into())))
+    Rect::between(x, y, right, bottom)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use wayland_server::protocol::wl_callback::WlCallback;
 
 use super::SurfaceId;
 use crate::buffer::{Buffer, BufferUse, Shadow};
-use crate::geometry::{Point, Rect, RectF, Region, Size, Transform};
+use crate::geometry::{Point, Rect, RectF, Region, Size, Transform, extents};
 use crate::scene::Content;
 
 /// More rectangles than this become their bounding box: a client cannot make its damage cost more
@@ -71,33 +71,35 @@ impl Damage {
 
 /// The rectangles of a region.
 pub fn rects(region: &Region) -> impl Iterator<Item = Rect> + '_ {
-    region.rectangles().iter().map(|b| {
-        // pixman keeps boxes whose extents fit.
-        Rect::new(b.x1, b.y1, b.x2.saturating_sub(b.x1), b.y2.saturating_sub(b.y1))
-    })
+    region.rectangles().iter().map(Rect::from)
 }
 
 /// The smallest rectangle around a region.
 pub fn bounds(region: &Region) -> Rect {
-    let mut all = rects(region);
-    let Some(first) = all.next() else { return Rect::default() };
-    let (x, y, r, b) = all.fold((first.x, first.y, first.right(), first.bottom()), |(x, y, r, b), rect| {
-        (x.min(rect.x), y.min(rect.y), r.max(rect.right()), b.max(rect.bottom()))
-    });
-    Rect::new(x, y, r.saturating_sub(x), b.saturating_sub(y))
+    extents(region)
 }
 
 /// A region in surface-local units, scaled to pixels of the output and moved to `origin` there.
 pub fn to_output(region: &Region, origin: Point, scale: i32) -> Region {
-    if scale == 1 && bounds(region).offset(origin).right() < i32::MAX {
+    let px = |v: i32, origin: i32| i64::from(v) * i64::from(scale) + i64::from(origin);
+    // pixman adds without a look, and what overflows wraps around.
+    let fits = |v: i32, origin: i32| i32::try_from(px(v, origin)).is_ok();
+    let fit = |b: &pixman::Box32| {
+        fits(b.x1, origin.x) && fits(b.x2, origin.x) && fits(b.y1, origin.y) && fits(b.y2, origin.y)
+    };
+    if scale == 1 && region.rectangles().iter().all(fit) {
         let mut moved = region.clone();
         moved.translate(origin.x, origin.y);
         return moved;
     }
     let mut out = Damage::default();
-    for r in rects(region) {
-        let px = |v: i32| v.saturating_mul(scale);
-        out.add(Rect::new(px(r.x), px(r.y), px(r.w), px(r.h)).offset(origin));
+    for b in region.rectangles() {
+        out.add(Rect::between(
+            px(b.x1, origin.x),
+            px(b.y1, origin.y),
+            px(b.x2, origin.x),
+            px(b.y2, origin.y),
+        ));
     }
     out.0
 }
@@ -299,6 +301,32 @@ mod tests {
             damage.add(Rect::new(2 * i, 3 * i, 1, 1));
         }
         assert_eq!(damage.rects().collect::<Vec<_>>(), [Rect::new(0, 0, 513, 769)]);
+    }
+
+    #[test]
+    fn damage_as_wide_as_the_world_is_kept() {
+        let far = i32::MIN + 1;
+        let mut damage = Damage::default();
+        damage.add(Rect::new(far, 0, i32::MAX, 9));
+        damage.add(Rect::new(0, 0, i32::MAX, 9));
+        // pixman makes one box of both, and its width is no i32.
+        assert_eq!(damage.rects().collect::<Vec<_>>(), [Rect::new(0, 0, i32::MAX, 9)]);
+        assert_eq!(bounds(damage.region()), Rect::new(0, 0, i32::MAX, 9));
+        for scale in [1, 2] {
+            let output = to_output(damage.region(), Point::new(far, -9), scale);
+            let shown = rects(&output).next().unwrap();
+            assert_eq!(
+                (shown.right(), shown.bottom()),
+                (if scale == 1 { 0 } else { i32::MAX }, 9 * scale - 9)
+            );
+        }
+    }
+
+    #[test]
+    fn damage_far_down_does_not_come_back_at_the_top() {
+        let region = Rect::new(12, 0, 130, i32::MAX - 95).to_region();
+        let output = to_output(&region, Point::new(5, 248), 1);
+        assert_eq!(rects(&output).collect::<Vec<_>>(), [Rect::new(17, 248, 130, i32::MAX - 248)]);
     }
 
     #[test]
