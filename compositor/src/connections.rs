@@ -89,6 +89,18 @@ impl Connections {
         self.baseline = open_fds();
     }
 
+    /// What is known about a client that is connected.
+    #[cfg(feature = "fuzzing")]
+    pub fn state(&self, key: u64) -> Option<&Arc<ClientState>> {
+        self.open.get(&key).map(|open| &open.state)
+    }
+
+    /// How many there are.
+    #[cfg(feature = "fuzzing")]
+    pub fn len(&self) -> usize {
+        self.open.len()
+    }
+
     /// fds that the known pools and connections explain.
     fn explained(&self) -> u64 {
         self.open.values().map(|o| fds_of(&o.state)).sum()

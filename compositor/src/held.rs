@@ -31,6 +31,14 @@ pub(crate) struct HeldCommits {
     idle: HashMap<SurfaceId, RegistrationToken>,
 }
 
+#[cfg(feature = "fuzzing")]
+impl HeldCommits {
+    /// How many commits and surfaces wait.
+    pub fn len(&self) -> usize {
+        self.by_client.values().map(Vec::len).sum::<usize>() + self.idle.len()
+    }
+}
+
 /// A commit that waits.
 struct Held {
     states: States,

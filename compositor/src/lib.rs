@@ -18,6 +18,8 @@ mod connections;
 mod dispatch;
 mod error;
 mod frame;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod geometry;
 mod held;
 mod ledger;

@@ -329,7 +329,7 @@ impl Compositor {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 impl Compositor {
     /// One without a socket.
     pub(crate) fn without_socket(config: Config) -> Result<Self, StartError> {

@@ -88,6 +88,13 @@ impl Seat {
         })
     }
 
+    /// How much it keeps of clients: their objects of the seat, data on its way, what has grabbed it.
+    #[cfg(feature = "fuzzing")]
+    pub fn holdings(&self) -> usize {
+        let single = usize::from(self.drag.is_some()) + usize::from(self.popup.is_some());
+        self.clients.len() + self.transfers.len() + single
+    }
+
     /// Surfaces that follow the pointer, bottom first: a drag's icon, a client's cursor.
     pub fn icon_roots(&self) -> impl Iterator<Item = Root> {
         let at = self.pointer.whole();

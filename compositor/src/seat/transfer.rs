@@ -92,6 +92,12 @@ impl Transfers {
         self.sources.is_empty() && self.offers.is_empty()
     }
 
+    /// How many sources and offers there are.
+    #[cfg(feature = "fuzzing")]
+    pub fn len(&self) -> usize {
+        self.sources.len() + self.offers.len()
+    }
+
     pub fn source(&mut self, id: u64) -> Option<&mut Source> {
         self.sources.get_mut(&id)
     }

@@ -135,6 +135,14 @@ impl Shell {
         }
     }
 
+    /// How much it keeps of clients: windows and popups, what refers to them, pings.
+    #[cfg(feature = "fuzzing")]
+    pub fn holdings(&self) -> usize {
+        let lists = [self.entries.len(), self.stack.len(), self.popup_grabs.len(), self.pings.len()];
+        let single = usize::from(self.active.is_some()) + usize::from(self.grab.is_some());
+        lists.iter().sum::<usize>() + single
+    }
+
     /// Adds an `xdg_surface`.
     pub fn insert(&mut self, id: SurfaceId, entry: Entry) {
         self.entries.insert(id, entry);
