@@ -27,7 +27,9 @@ impl Server {
     /// Asks the client whether it is there, unless it was asked already.
     pub(super) fn ping(&mut self, base: &XdgWmBase) {
         let id = base.id();
-        if self.shell.pings.contains_key(&id) {
+        // When a client goes, its windows become active one after the other, and its `xdg_wm_base` is gone before them: such
+        // a ping would never be forgotten.
+        if self.shell.pings.contains_key(&id) || !base.is_alive() {
             return;
         }
         let serial = self.next_id() as u32;

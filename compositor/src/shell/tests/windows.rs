@@ -458,6 +458,23 @@ fn a_client_that_does_not_react_is_pinged_once() {
 }
 
 #[test]
+fn a_client_that_goes_is_not_pinged_any_more() {
+    let mut fixture = Fixture::new();
+    let mut stays = fixture.connect();
+    let mut goes = fixture.connect();
+    let first = fixture.map(&mut goes, "first", (100, 80), RED);
+    fixture.map(&mut goes, "second", (100, 80), GREEN);
+    // The second is told that it is not active, and does not answer; and again when the first is gone.
+    fixture.click(&mut goes, &first);
+    fixture.roundtrip(&mut goes);
+    assert!(fixture.server().shell.pings.is_empty());
+    drop((goes, first));
+    fixture.roundtrip(&mut stays);
+    assert!(fixture.server().shell.entries.is_empty());
+    assert!(fixture.server().shell.pings.is_empty());
+}
+
+#[test]
 fn a_client_that_goes_leaves_nothing() {
     let mut fixture = Fixture::new();
     let mut stays = fixture.connect();
