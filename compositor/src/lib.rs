@@ -39,7 +39,7 @@ pub mod surface;
 mod testing;
 mod watchdog;
 
-pub use backend::wayland::HostError;
+pub use backend::wayland::{HostError, IMPORTED_STRIDE, MOST_PIXELS};
 pub use client::{ClientState, Counts, Limits};
 pub use config::{BackendKind, Config, Import, Placement};
 pub use error::{Culprit, ProtocolError};

@@ -19,6 +19,6 @@ pub use dmabuf::{DmaImage, DmaMemory, Plane, PlaneError, Y_INVERT};
 pub use format::Format;
 pub(crate) use kept::{Held, Kept};
 pub use layout::{Layout, LayoutError};
-pub use policy::{ParsePolicyError, Policies, Policy};
+pub use policy::{ParsePolicyError, Policies, Policy, Treatment};
 pub use pool::{Access, Path, Pool, ResizeError, SealedMemory};
 pub use shadow::Shadow;

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use shm_core::verdict::{Unsealed, Verdict};
+
 /// From strict to lax; see the project's design document for the reasons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -30,6 +32,50 @@ impl Policy {
             Policy::Adopt => "adopt",
             Policy::Copy => "copy",
             Policy::Guard => "guard",
+        }
+    }
+
+    /// What becomes under this policy of memory that arrives with `verdict`, as
+    /// [`examine`](shm_core::verdict::examine) gives it. Nothing is done to the memory.
+    pub fn treats(self, verdict: &Verdict) -> Treatment {
+        match (self, verdict) {
+            (_, Verdict::Sealed) => Treatment::Mapped,
+            (_, Verdict::Unusable { .. }) | (Policy::Enforce, _) => Treatment::Refused,
+            (Policy::Adopt | Policy::Copy, Verdict::Unsealed { why: Unsealed::ShrinkMissing }) => {
+                Treatment::Adopted
+            }
+            (Policy::Adopt, _) => Treatment::Refused,
+            (Policy::Copy, _) => Treatment::Copied,
+            (Policy::Guard, _) => Treatment::Guarded,
+        }
+    }
+}
+
+/// What becomes of memory under a policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Treatment {
+    /// It is sealed, and mapped.
+    Mapped,
+    /// It is sealed by the compositor, then mapped.
+    Adopted,
+    /// It is never mapped: each commit is read with pread(2).
+    Copied,
+    /// It is mapped, and read under the guard.
+    Guarded,
+    /// The client is ended.
+    Refused,
+}
+
+impl Treatment {
+    /// Its name in output and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Treatment::Mapped => "mapped",
+            Treatment::Adopted => "adopted",
+            Treatment::Copied => "copied",
+            Treatment::Guarded => "guarded",
+            Treatment::Refused => "refused",
         }
     }
 }
@@ -117,5 +163,49 @@ mod tests {
             Policies::parse_exception("a=lax").unwrap_err().to_string(),
             "there is no policy \"lax\": use enforce, adopt, copy or guard"
         );
+    }
+
+    /// What is foretold is what [`admit`](crate::buffer::admit) then does.
+    #[test]
+    fn what_is_foretold_happens() {
+        use std::os::fd::{AsFd, OwnedFd};
+
+        use shm_core::memfd;
+        use shm_core::seals::Seals;
+
+        use crate::buffer::{Access, admit};
+
+        let memfd = |seals| memfd::create("policy", 4096, seals).unwrap();
+        let file: fn(&str) -> OwnedFd = |dir| {
+            let file = tempfile::tempfile_in(dir).unwrap();
+            file.set_len(4096).unwrap();
+            file.into()
+        };
+        let makers: [&dyn Fn() -> OwnedFd; 8] = [
+            &|| memfd(Some(Seals::SHRINK)),
+            &|| memfd(Some(Seals::empty())),
+            &|| memfd(Some(Seals::GROW | Seals::SEAL)),
+            &|| memfd(None),
+            &|| file("/dev/shm"),
+            &|| file("."),
+            &|| memfd::create("policy", 4095, Some(Seals::SHRINK)).unwrap(),
+            &|| std::io::pipe().unwrap().0.into(),
+        ];
+        for (i, make) in makers.iter().enumerate() {
+            for policy in Policy::ALL {
+                let fd = make();
+                let foretold = policy.treats(&shm_core::verdict::examine(fd.as_fd(), 4096).verdict);
+                let happened = match admit(fd, 4096, policy) {
+                    Ok(admitted) => match admitted.access {
+                        Access::Sealed(_) if admitted.facts.adopted => Treatment::Adopted,
+                        Access::Sealed(_) => Treatment::Mapped,
+                        Access::Guarded(_) => Treatment::Guarded,
+                        Access::Copied => Treatment::Copied,
+                    },
+                    Err(_) => Treatment::Refused,
+                };
+                assert_eq!(foretold, happened, "memory {i} under {policy}");
+            }
+        }
     }
 }

@@ -24,7 +24,7 @@ const MOST_POOLS: u64 = 256;
 /// Buffers of one client that the host is shown at a time.
 pub(super) const MOST_BUFFERS: u64 = 4096;
 /// Pixels in a row or column; what hosts make a texture of has limits, and they do not tell them.
-const MOST_PIXELS: i32 = 8192;
+pub const MOST_PIXELS: i32 = 8192;
 
 /// Why a buffer is not passed on to the host as it is. Each is a sentence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

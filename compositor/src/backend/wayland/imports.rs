@@ -24,8 +24,8 @@ use crate::config;
 
 /// Pages of a pool are taken again that often, because they are no longer the pool's.
 const MOST_TAKEN: u32 = 16;
-/// What GPUs want of the rows of a picture that they did not make themselves.
-const STRIDE: u64 = 256;
+/// What GPUs want of the rows of a picture that they did not make themselves: multiples of this, in bytes.
+pub const IMPORTED_STRIDE: u64 = 256;
 /// `MKDEV` of DRM devices, drm.h.
 const DRM_MAJOR: u32 = 226;
 
@@ -42,7 +42,7 @@ pub(crate) enum NotImported {
     #[error("{0}")]
     NoUdmabuf(Arc<str>),
     /// The numbers.
-    #[error("the stride {0} is not a multiple of {STRIDE} bytes, which GPUs want")]
+    #[error("the stride {0} is not a multiple of {IMPORTED_STRIDE} bytes, which GPUs want")]
     Stride(u64),
     /// The numbers.
     #[error("it does not begin with a page: its offset is {0}")]
@@ -188,7 +188,7 @@ fn pool_imports(pool: &Pool) -> Result<Arc<PoolImports>, Infallible> {
 
 /// The pages of a buffer, taken now if need be; `None` if they have changed just now.
 fn take(device: &Udmabuf, pool: &Pool, layout: &Layout) -> Result<Option<Arc<Alias>>, NotImported> {
-    if !layout.stride.is_multiple_of(STRIDE) {
+    if !layout.stride.is_multiple_of(IMPORTED_STRIDE) {
         return Err(NotImported::Stride(layout.stride));
     }
     let page = rustix::param::page_size() as u64;

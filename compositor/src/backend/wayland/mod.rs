@@ -41,7 +41,9 @@ use wayland_client::{ConnectError, Connection, DispatchError, EventQueue, Proxy,
 use selkie_protocols::upstream::wp::presentation_time::client::wp_presentation::WpPresentation;
 
 pub(crate) use event::{HostEvent, Keyboard, Pointer, Screen};
+pub use exports::MOST_PIXELS;
 pub(crate) use exports::Obstacle;
+pub use imports::IMPORTED_STRIDE;
 pub(crate) use imports::NotImported;
 pub(crate) use layers::Export;
 pub(crate) use swapchain::Drawing;
