@@ -24,6 +24,8 @@ pub enum Command {
     Compositor(CompositorArgs),
     /// Show a test pattern from sealed memory, in any compositor
     Client(ClientArgs),
+    /// Run a program and say of all the memory that it shares what it is, and what strict compositors would say to it
+    Audit(AuditArgs),
     /// See what sealing is for: six acts, a table and pictures (the default)
     Demo(DemoArgs),
     /// Check how a compositor treats the memory that clients share with it
@@ -181,6 +183,44 @@ pub struct CompositorArgs {
     /// A program to run in it; its exit status becomes selkie's
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,
+    /// End when the process that started it ends
+    #[arg(long, hide = true)]
+    pub die_with_parent: bool,
+}
+
+/// How the report of an audit is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum AuditFormat {
+    /// For people
+    #[default]
+    Table,
+    /// For programs: one object
+    Json,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The exit status is 1 if the program would be refused under --policy, or shared no memory."
+)]
+pub struct AuditArgs {
+    /// End the program after so long [default: watch it until it ends]
+    #[arg(long, value_name = "N", value_parser = seconds)]
+    pub seconds: Option<f64>,
+    /// Show it in a window of the present session
+    #[arg(long, conflicts_with = "proxy")]
+    pub visible: bool,
+    /// Run it in the present session's compositor, not in one of its own
+    #[arg(long)]
+    pub proxy: bool,
+    /// The policy that decides whether it would be refused: enforce, adopt, copy or guard
+    #[arg(long, value_name = "POLICY", default_value_t, value_parser = policy)]
+    pub policy: Policy,
+    /// How to write the report
+    #[arg(long, value_enum, default_value_t)]
+    pub format: AuditFormat,
+    /// The program and its arguments
+    #[arg(last = true, required = true, value_name = "PROGRAM")]
+    pub command: Vec<OsString>,
 }
 
 #[derive(Debug, Args)]
@@ -329,6 +369,13 @@ fn subsurface(text: &str) -> Result<client::Subsurface, String> {
         }
     }
     Ok(subsurface)
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(n) if (0.001..=1e6).contains(&n) => Ok(n),
+        _ => Err("write a number of seconds, as in 5 or 0.5".into()),
+    }
 }
 
 fn policy(text: &str) -> Result<Policy, String> {

@@ -14,6 +14,9 @@ use crate::exit::Outcome;
 
 /// Runs a compositor until it is told to stop, its frames are shown, or its command has ended.
 pub fn run(args: CompositorArgs) -> Outcome {
+    if args.die_with_parent {
+        rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))?;
+    }
     let command = args.command.clone();
     let fds = getrlimit(Resource::Nofile);
     let compositor = Compositor::start(config(args))?;

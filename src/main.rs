@@ -4,6 +4,7 @@
 
 #![deny(unsafe_code)]
 
+mod audit;
 mod check;
 mod cli;
 mod client;
@@ -24,12 +25,13 @@ fn main() -> ExitCode {
         cli::Command::Demo(_) => LevelFilter::ERROR,
         // The protocol errors that the Wayland library reports are what is to be seen.
         cli::Command::Check(_) | cli::Command::CheckCase(_) => LevelFilter::OFF,
-        cli::Command::Compositor(_) | cli::Command::Client(_) => LevelFilter::WARN,
+        cli::Command::Audit(_) | cli::Command::Compositor(_) | cli::Command::Client(_) => LevelFilter::WARN,
     };
     log(least);
     let outcome = match command {
         cli::Command::Compositor(args) => compositor::run(args),
         cli::Command::Client(args) => client::run(args),
+        cli::Command::Audit(args) => audit::run(args),
         cli::Command::Demo(args) => demo::run(args),
         cli::Command::Check(args) => check::run(args),
         cli::Command::CheckCase(args) => check::run_case(args),

@@ -12,6 +12,7 @@
 #![allow(dead_code, unused_imports, unused_macros)]
 
 pub mod artist;
+pub mod audit;
 pub mod broken;
 pub mod dmabuf;
 pub mod fuse;
