@@ -1,6 +1,5 @@
 //! `selkie check`: what a compositor makes of the memory that clients share with it.
 
-use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -14,19 +13,11 @@ use selkie_check::suite::{Report, Suite, SuiteError};
 use selkie_check::target::Target;
 
 use crate::cli::{CheckArgs, CheckCaseArgs, ReportFormat};
-use crate::exit::Outcome;
+use crate::exit::{Outcome, chain};
 
 /// What was asked for and cannot be done.
 #[derive(Debug, thiserror::Error)]
 enum CheckError {
-    #[error("there is no case {0:?}: `selkie check --list` has them all")]
-    NoSuchCase(String),
-    #[error(
-        "say which compositor: --launch COMMAND (as in --launch weston) starts one, --display NAME takes one that runs"
-    )]
-    NoTarget,
-    #[error("XDG_RUNTIME_DIR is not set, and {0:?} is no path: give the whole path of the socket")]
-    NoRuntimeDir(String),
     #[error("cannot read {path:?} to compare with")]
     Old { path: PathBuf, source: io::Error },
     #[error("{path:?} is not what `selkie check --format json` writes")]
@@ -35,30 +26,43 @@ enum CheckError {
 
 /// Runs the suite.
 pub fn run(args: CheckArgs) -> Outcome {
-    let chosen = choose(&args)?;
+    let chosen = choose(&args);
     if args.list {
         return list(&chosen, args.format);
     }
     if args.launch.is_empty() && args.display.is_none() {
-        return Err(CheckError::NoTarget.into());
+        let how = "--launch COMMAND (as in --launch weston) starts one, --display NAME takes one that runs";
+        return Ok(wrong_usage(&format!("say which compositor: {how}")));
     }
     let old = args.compare.as_deref().map(older).transpose()?;
     let runner = Runner { program: std::env::current_exe()?, arguments: vec!["check-case".to_owned()] };
     let suite = Suite { cases: chosen, runner, dangerous: args.dangerous };
-    let mut reports = Vec::new();
+    // All are started before the first is examined: after minutes it would be late to say that the last does not start.
+    let mut targets = Vec::new();
     if let Some(display) = &args.display {
-        let mut target = Target::running(socket(display)?, args.pid, args.patience)?;
-        reports.push(examine(&suite, &mut target)?);
+        let Some(socket) = socket(display) else {
+            let why = format!("XDG_RUNTIME_DIR is not set, and {display:?} is no path");
+            return Ok(wrong_usage(&format!("{why}: give the whole path of the socket")));
+        };
+        targets.push(Target::running(socket, args.pid, args.patience)?);
     }
     for command in &args.launch {
-        let mut target = Target::launch(command, args.patience)?;
-        reports.push(examine(&suite, &mut target)?);
+        targets.push(Target::launch(command, args.patience)?);
+    }
+    let (mut reports, mut broken_off) = (Vec::new(), false);
+    for target in &mut targets {
+        let (report, end) = examine(&suite, target);
+        reports.push(report);
+        if let Err(error) = end {
+            eprintln!("selkie: {}", chain(&error));
+            broken_off = true;
+        }
     }
     let mut out = std::io::stdout().lock();
     if let Some(old) = old {
         let changes = Changes::between(&old, &reports)?;
         writeln!(out, "{changes}\n\n{}", format::summary(&reports))?;
-        return Ok(if changes.is_worse() { ExitCode::FAILURE } else { ExitCode::SUCCESS });
+        return Ok(if changes.is_worse() || broken_off { ExitCode::FAILURE } else { ExitCode::SUCCESS });
     }
     let text = match args.format {
         ReportFormat::Table => format::table(&reports),
@@ -68,8 +72,13 @@ pub fn run(args: CheckArgs) -> Outcome {
         ReportFormat::Markdown => format::markdown(&reports),
     };
     writeln!(out, "{}", text.trim_end())?;
-    let bad = reports.iter().any(Report::is_bad);
+    let bad = broken_off || reports.iter().any(Report::is_bad);
     Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn wrong_usage(sentence: &str) -> ExitCode {
+    eprintln!("selkie: {sentence}");
+    ExitCode::from(2)
 }
 
 /// The results to compare with. They are read first: after minutes it would be late to say that there are none.
@@ -86,7 +95,7 @@ pub fn run_case(args: CheckCaseArgs) -> Outcome {
 }
 
 /// Progress goes to standard error: a bar on a terminal; elsewhere a line for each case that is not as it should be.
-fn examine(suite: &Suite, target: &mut Target) -> Result<Report, SuiteError> {
+fn examine(suite: &Suite, target: &mut Target) -> (Report, Result<(), SuiteError>) {
     let name = target.name().to_owned();
     let bar = ProgressBar::new(suite.cases.len() as u64);
     // The template is ours and is right; should it not be, there is the bar that comes with the library.
@@ -110,17 +119,13 @@ fn examine(suite: &Suite, target: &mut Target) -> Result<Report, SuiteError> {
 }
 
 /// The cases that were asked for, in the suite's order.
-fn choose(args: &CheckArgs) -> Result<Vec<&'static Case>, CheckError> {
-    let known: HashSet<&str> = cases::all().map(|case| case.id).collect();
-    if let Some(unknown) = args.only.iter().find(|id| !known.contains(id.as_str())) {
-        return Err(CheckError::NoSuchCase(unknown.clone()));
-    }
+fn choose(args: &CheckArgs) -> Vec<&'static Case> {
     let wanted = |case: &&Case| {
         (args.only.is_empty() && args.group.is_empty())
             || args.only.iter().any(|id| id == case.id)
             || args.group.iter().any(|group| group == case.group())
     };
-    Ok(cases::all().filter(wanted).collect())
+    cases::all().filter(wanted).collect()
 }
 
 fn list(chosen: &[&'static Case], as_: ReportFormat) -> Outcome {
@@ -148,13 +153,17 @@ fn list(chosen: &[&'static Case], as_: ReportFormat) -> Outcome {
 }
 
 /// The path of a socket, given as in `WAYLAND_DISPLAY`.
-fn socket(display: &str) -> Result<PathBuf, CheckError> {
+fn socket(display: &str) -> Option<PathBuf> {
     if display.starts_with('/') {
-        return Ok(display.into());
+        return Some(display.into());
     }
-    let dir =
-        std::env::var_os("XDG_RUNTIME_DIR").ok_or_else(|| CheckError::NoRuntimeDir(display.to_owned()))?;
-    Ok(PathBuf::from(dir).join(display))
+    Some(PathBuf::from(std::env::var_os("XDG_RUNTIME_DIR")?).join(display))
+}
+
+/// For clap: a case's id.
+pub fn case(text: &str) -> Result<String, String> {
+    let known = cases::all().any(|case| case.id == text);
+    if known { Ok(text.to_owned()) } else { Err(format!("there is no case {text:?}: see --list")) }
 }
 
 /// For clap: a group's name.

@@ -67,7 +67,7 @@ pub struct CheckArgs {
     #[arg(long)]
     pub dangerous: bool,
     /// Run this case only (repeatable)
-    #[arg(long, value_name = "CASE")]
+    #[arg(long, value_name = "CASE", value_parser = crate::check::case)]
     pub only: Vec<String>,
     /// Run this group only: memory, arithmetic, lifetime, dmabuf, handout or load (repeatable)
     #[arg(long, value_name = "GROUP", value_parser = crate::check::group)]

@@ -155,7 +155,9 @@ fn preset_line(preset: Preset, program: &Path, dir: &Path) -> io::Result<String>
     let (width, height) = SIZE;
     let path = quoted(program);
     Ok(match preset {
-        Preset::Selkie => format!("{path} compositor --backend headless --size {width}x{height}"),
+        Preset::Selkie => {
+            format!("{path} compositor --backend headless --screencopy --size {width}x{height}")
+        }
         Preset::Weston => {
             let config = dir.join("weston.ini");
             fs::write(

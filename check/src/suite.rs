@@ -90,15 +90,13 @@ pub struct Suite {
 impl Suite {
     /// Runs all of them; `begun` is told of each before it is run, and `done` when it has ended.
     ///
-    /// # Errors
-    ///
-    /// [`SuiteError`], if it cannot go on; what is known until then has been told.
+    /// Gives what is known, and why that is not all: a [`SuiteError`], if it could not go on.
     pub fn run(
         &self,
         target: &mut Target,
         mut begun: impl FnMut(&Case),
         mut done: impl FnMut(&Result),
-    ) -> std::result::Result<Report, SuiteError> {
+    ) -> (Report, std::result::Result<(), SuiteError>) {
         let mut report = Report {
             compositor: target.name().to_owned(),
             version: target.version().map(str::to_owned),
@@ -107,19 +105,31 @@ impl Suite {
         for case in &self.cases {
             begun(case);
             let start = Instant::now();
-            let verdict = self.judge(case, target)?;
+            let verdict = match self.judge(case, target) {
+                Ok(verdict) => verdict,
+                Err(error) => return (report, Err(error)),
+            };
             let gone = matches!(verdict, Verdict::Crash { .. } | Verdict::Hang { .. } | Verdict::Leak { .. });
             let ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
             let result = Result { id: case.id.to_owned(), verdict, ms };
             done(&result);
             report.results.push(result);
-            if gone && target.is_private() {
-                target.restart()?;
-            } else if gone && let Some(how) = target.ended() {
-                return Err(SuiteError::Gone { compositor: target.name().to_owned(), id: case.id, how });
+            if gone && let Err(error) = self.go_on(case, target) {
+                return (report, Err(error));
             }
         }
-        Ok(report)
+        (report, Ok(()))
+    }
+
+    /// After a case that has done the compositor harm: starts it again, or gives up if it is gone and not ours.
+    fn go_on(&self, case: &Case, target: &mut Target) -> std::result::Result<(), SuiteError> {
+        if target.is_private() {
+            return Ok(target.restart()?);
+        }
+        match target.ended() {
+            Some(how) => Err(SuiteError::Gone { compositor: target.name().to_owned(), id: case.id, how }),
+            None => Ok(()),
+        }
     }
 
     fn judge(&self, case: &'static Case, target: &mut Target) -> std::result::Result<Verdict, SuiteError> {
