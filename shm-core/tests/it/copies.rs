@@ -1,14 +1,17 @@
 //! Copying out, with and without a mapping, and memory that cannot change.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 
 use proptest::prelude::*;
+use rustix::fs::OFlags;
 use rustix::io::Errno;
+use shm_core::deliver::{DeliverError, deliver};
 use shm_core::frozen::{Frozen, FrozenError};
 use shm_core::mapping::{Guarded, Mapping, ReadError};
+use shm_core::own::OwnMemory;
 use shm_core::pread::{self, PreadError, Reader};
 use shm_core::seals::Seals;
-use shm_core::verdict::{Unsealed, Unusable};
+use shm_core::verdict::{Kind, Unsealed, Unusable};
 
 use crate::peer::Peer;
 use crate::{memory, page};
@@ -155,4 +158,88 @@ fn what_can_change_is_not_frozen() {
     let fd = memory(page(), Seals::SHRINK);
     peer.ask(&fd, "map").unwrap();
     assert_eq!(peer.ask(&fd, "seal write"), Err(Errno::BUSY));
+}
+
+/// What is behind `fd`.
+fn content(fd: impl AsFd, len: usize) -> Vec<u8> {
+    let mut bytes = vec![0; len];
+    assert_eq!(rustix::io::pread(fd, &mut bytes, 0), Ok(len));
+    bytes
+}
+
+/// Memory of ours to deliver.
+fn parcel(len: usize, byte: u8) -> OwnMemory {
+    let mut memory = OwnMemory::create("parcel", len as u64, Some(Seals::SHRINK)).unwrap();
+    memory.write_at(0, &vec![byte; len]).unwrap();
+    memory
+}
+
+#[test]
+fn a_delivery_writes_its_bytes_and_no_others() {
+    for seals in [Seals::empty(), Seals::SHRINK, Seals::SHRINK | Seals::GROW | Seals::SEAL] {
+        let fd = memory(3 * page() + 100, seals);
+        // Which would make pwrite(2) write at the end.
+        rustix::fs::fcntl_setfl(&fd, OFlags::RDWR | OFlags::APPEND).unwrap();
+        let (offset, len) = (page() - 3, page() + 103);
+        deliver(&parcel(len, 7), fd.as_fd(), offset as u64).unwrap();
+        let mut expected = vec![0; 3 * page() + 100];
+        expected[offset..offset + len].fill(7);
+        assert_eq!(content(&fd, expected.len()), expected);
+        assert_eq!(rustix::fs::fstat(&fd).unwrap().st_size, expected.len() as i64);
+    }
+    // To the last byte, and not beyond.
+    let fd = memory(page() + 10, Seals::SHRINK);
+    deliver(&parcel(10, 1), fd.as_fd(), page() as u64).unwrap();
+    for offset in [page() as u64 + 1, 1 << 40, u64::MAX - 10] {
+        match deliver(&parcel(10, 2), fd.as_fd(), offset).unwrap_err() {
+            DeliverError::Unusable { why: Unusable::TooShort { claimed, .. } } => {
+                assert_eq!(claimed, offset + 10)
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(matches!(deliver(&parcel(10, 2), fd.as_fd(), u64::MAX).unwrap_err(), DeliverError::Overflow));
+    assert_eq!(content(&fd, page() + 10)[page()..], [1; 10]);
+}
+
+#[test]
+fn what_cannot_be_written_is_not_written() {
+    let fd = memory(page(), Seals::SHRINK);
+    let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    let read_only = rustix::fs::open(&path, OFlags::RDONLY, rustix::fs::Mode::empty()).unwrap();
+    let refuse = |fd: std::os::fd::BorrowedFd<'_>| deliver(&parcel(10, 9), fd, 0).unwrap_err();
+    assert!(matches!(refuse(read_only.as_fd()), DeliverError::ReadOnly));
+    for seal in [Seals::FUTURE_WRITE, Seals::WRITE] {
+        Seals::add(&fd, seal).unwrap();
+        assert!(matches!(refuse(fd.as_fd()), DeliverError::WriteSealed));
+    }
+    assert_eq!(content(&fd, 10), [0; 10]);
+    if let Some(disk) = crate::stalls::disk_file("writing a file on a disk") {
+        assert!(matches!(refuse(disk.as_fd()), DeliverError::NotMemory { kind: Kind::Disk }));
+    }
+    let (pipe, _) = rustix::pipe::pipe().unwrap();
+    assert!(matches!(refuse(pipe.as_fd()), DeliverError::Unusable { .. }));
+}
+
+#[test]
+fn a_delivery_races_with_a_truncating_client_without_harm() {
+    let peer = Peer::start();
+    let size = 64 * page();
+    let fd = memory(size, Seals::empty());
+    let parcel = parcel(size, 5);
+    peer.ask(&fd, &format!("race 0 {size}")).unwrap();
+    let (mut short, mut gone) = (0, 0);
+    for _ in 0..2000 {
+        match deliver(&parcel, fd.as_fd(), 0) {
+            Ok(()) => {}
+            Err(DeliverError::Unusable { why: Unusable::TooShort { .. } }) => short += 1,
+            Err(DeliverError::Gone { written }) => {
+                assert!(written < size);
+                gone += 1;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    peer.tell("stop").unwrap();
+    assert!(short + gone > 0, "no attempt met the client");
 }

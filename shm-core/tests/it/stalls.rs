@@ -7,7 +7,9 @@ use std::ptr;
 
 use rustix::fs::OFlags;
 use rustix::io::Errno;
+use shm_core::deliver::deliver;
 use shm_core::mapping::{Guarded, MapError, Mapping};
+use shm_core::own::OwnMemory;
 use shm_core::pread::{PreadError, Reader};
 use shm_core::seals::Seals;
 use shm_core::verdict::{self, Examined, Kind, Unsealed, Unusable, Verdict};
@@ -210,6 +212,13 @@ fn a_client_that_locks_its_memfd_cannot_stall_us() {
     let mapping = Mapping::<Guarded>::new(pool.as_fd(), 4096).unwrap();
     assert_eq!(mapping.copy_to(0, &mut [0; 4096]), Ok(()));
     Reader::open(pool.as_fd(), 4096).unwrap().read_at(0, &mut [0; 4096]).unwrap();
+    // Nor does writing there, the way it is done here.
+    let mut parcel = OwnMemory::create("parcel", 4096, Some(Seals::SHRINK)).unwrap();
+    parcel.write_at(0, &[7; 4096]).unwrap();
+    deliver(&parcel, pool.as_fd(), 4096).unwrap();
+    let mut copy = [0; 4096];
+    Mapping::<Guarded>::new(pool.as_fd(), 8192).unwrap().copy_to(4096, &mut copy).unwrap();
+    assert_eq!(copy, [7; 4096]);
     // Adding a seal does, and is given up.
     let adopted = verdict::adopt(pool.as_fd(), 4096);
     assert_eq!(adopted.verdict, Verdict::Unusable { why: Unusable::Locked });
