@@ -271,6 +271,46 @@ fn get_release_answers_each_commit() {
     assert_eq!((interface.as_str(), object, code), expected);
 }
 
+/// The same for commits that wait for a parent: one that is replaced while it waits, or whose surface goes, is over.
+#[test]
+fn get_release_answers_what_a_parent_never_showed() {
+    let host = host();
+    let mut client = Client::connect(&host);
+    let compositor: WlCompositor = client.raw.bind(7);
+    let qh = client.raw.qh();
+    let (window, _buffer) = client.window(SIDE);
+    let child = compositor.create_surface(&qh, ());
+    let subcompositor: WlSubcompositor = client.raw.bind(1);
+    let _role = subcompositor.get_subsurface(&child, &window.surface, &qh, ());
+    let buffers: Vec<WlBuffer> = (0..3).map(|_| client.buffer(16, Format::Xrgb8888)).collect();
+    let commit = |client: &Client, buffer: &WlBuffer| {
+        let release = Once::new(&client.raw, &child.get_release(&qh, ()));
+        client.commit(&child, buffer);
+        release
+    };
+    let all = |client: &mut Client, releases: &[&Once]| {
+        client.raw.roundtrip().unwrap();
+        releases.iter().map(|once| once.came(&client.raw)).collect::<Vec<_>>()
+    };
+    let first = commit(&client, &buffers[0]);
+    let second = commit(&client, &buffers[1]);
+    // A commit without a buffer changes nothing about that.
+    child.commit();
+    assert_eq!(all(&mut client, &[&first, &second]), [true, false]);
+    window.surface.commit();
+    let third = commit(&client, &buffers[1]);
+    let fourth = commit(&client, &buffers[1]);
+    assert_eq!(all(&mut client, &[&second, &third, &fourth]), [false, true, false]);
+    assert_eq!(client.releases(&buffers[1]), 0);
+    window.surface.commit();
+    assert_eq!(all(&mut client, &[&second, &fourth]), [true, false]);
+    let fifth = commit(&client, &buffers[2]);
+    assert_eq!(all(&mut client, &[&fourth, &fifth]), [false, false]);
+    child.destroy();
+    assert_eq!(all(&mut client, &[&fourth, &fifth]), [true, true]);
+    assert_eq!(buffers.iter().map(|b| client.releases(b)).collect::<Vec<_>>(), [1, 1, 1]);
+}
+
 #[test]
 fn each_frame_callback_is_called_once_also_without_damage() {
     let host = host();

@@ -4,7 +4,7 @@
 //! what refers to the order of subsurfaces counts from there.
 
 use super::{Attach, Commit, ContentError, Pending, SurfaceId, Surfaces};
-use crate::buffer::{Buffer, BufferUse};
+use crate::buffer::Buffer;
 use std::sync::Arc;
 
 /// The states that one commit applies: the committed surface's first, then those of subsurfaces that waited for it.
@@ -73,9 +73,7 @@ impl Surfaces {
                 surface.cached.take()
             };
             let Some(mut state) = state else { continue };
-            if let (Some(Attach::Buffer(buffer)), None) = (&state.attach, &state.hold) {
-                state.hold = Some(Arc::new(BufferUse::new(buffer.clone())));
-            }
+            state.begin_use();
             if state.order.is_some() {
                 surface.held_order.clone_from(&state.order);
             }

@@ -147,7 +147,7 @@ pub struct Pending {
     pub callbacks: Vec<WlCallback>,
     /// To be told when the commit's content turned to light.
     pub feedback: Vec<WpPresentationFeedback>,
-    /// To be told when the buffer of this commit is free.
+    /// To be told when the buffer of this commit is free; none once its use has begun.
     pub release: Vec<WlCallback>,
     /// New places of subsurfaces of this surface.
     pub positions: Vec<(SurfaceId, Point)>,
@@ -160,6 +160,16 @@ pub struct Pending {
 }
 
 impl Pending {
+    /// Its buffer is in use from now on, though it is applied later: whoever wants to know the end of that is told, whatever
+    /// becomes of this state.
+    pub fn begin_use(&mut self) {
+        if let (Some(Attach::Buffer(buffer)), None) = (&self.attach, &self.hold) {
+            let used = BufferUse::new(buffer.clone());
+            used.notify(&mut self.release);
+            self.hold = Some(Arc::new(used));
+        }
+    }
+
     /// Makes one state of this one and a later one.
     ///
     /// Feedback of content that is replaced before it could be shown is returned: it is to be
@@ -169,9 +179,6 @@ impl Pending {
         if later.attach.is_some() {
             self.attach = later.attach;
             self.hold = later.hold;
-            for never_used in std::mem::replace(&mut self.release, later.release) {
-                never_used.done(0);
-            }
         }
         superseded.append(&mut self.feedback);
         self.feedback = later.feedback;

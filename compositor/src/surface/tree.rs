@@ -10,8 +10,8 @@ use selkie_protocols::upstream::wp::presentation_time::server::wp_presentation_f
 use selkie_protocols::upstream::wp::viewporter::server::wp_viewport::WpViewport;
 use wayland_server::protocol::wl_surface::WlSurface;
 
-use super::{Applied, Attach, ContentError, Current, Pending};
-use crate::buffer::{BufferUse, Path};
+use super::{Applied, ContentError, Current, Pending};
+use crate::buffer::Path;
 use crate::client::ClientState;
 use crate::geometry::Point;
 
@@ -283,9 +283,7 @@ impl Surfaces {
         let mut pending = std::mem::take(&mut surface.pending);
         pending.committed_us = now_us;
         if waits {
-            if let Some(Attach::Buffer(buffer)) = &pending.attach {
-                pending.hold = Some(Arc::new(BufferUse::new(buffer.clone())));
-            }
+            pending.begin_use();
             let cached = surface.cached.get_or_insert_default();
             commit.discarded = cached.merge(pending);
             // What was taken aside will be applied first; whether they fit is seen then.
