@@ -176,8 +176,9 @@ impl Server {
         let drawn = &self.frames.showing.drawn;
         let faults: Vec<ElementId> = drawn.iter().filter(|d| d.fault).map(|d| d.id).collect();
         self.record_frame(drawn_anything);
+        let ns = clock::now_ns_of(self.backend.clock_id());
         if drawn_anything {
-            self.frames.changed_ns = clock::now_ns_of(self.backend.clock_id());
+            self.frames.changed_ns = ns;
             self.screencopy.damaged(&damage);
         }
         if drawn_anything && self.frames.shown > 0 {
@@ -189,7 +190,6 @@ impl Server {
             self.memory_fault(id);
         }
         if showing == Showing::Now {
-            let ns = clock::now_ns();
             self.frame_done(ns);
             let (refresh_ns, sequence) = (self.output.period_ns(), self.frames.sequence);
             self.presented_all(Presented { ns, refresh_ns, sequence, flags: Kind::empty() });

@@ -334,3 +334,6 @@ fn is_cursor(surfaces: &Surfaces, element: &Element) -> bool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
