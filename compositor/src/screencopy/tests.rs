@@ -153,6 +153,22 @@ fn one_picture_for_each_client_in_a_turn() {
 }
 
 #[test]
+fn a_picture_that_fills_too_much_memory_ends_its_client() {
+    let mut fixture = Fixture::with(|c| {
+        c.screencopy = true;
+        c.limits.touched_bytes = 64 << 10;
+    });
+    fixture.server().schedule_frame();
+    let (mut taker, mut other) = (Taker::connect(&mut fixture), fixture.connect());
+    taker.frame("too large", true).copy(&taker.buffer);
+    fixture.roundtrip(&mut taker.client);
+    assert_eq!(fixture.error(&mut taker.client), ("wl_display".to_owned(), 2));
+    assert_eq!(taker.pixel(0, 0), 0);
+    fixture.roundtrip(&mut other);
+    assert_eq!(other.error(), None);
+}
+
+#[test]
 fn nothing_is_kept_of_what_is_gone() {
     let mut fixture = fixture();
     let mut taker = Taker::connect(&mut fixture);
