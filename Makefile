@@ -3,9 +3,12 @@
 
 CARGO ?= cargo
 OUT   ?= selkie-demo
+# For each target. A sanitizer needs a nightly compiler: make fuzz CARGO='cargo +nightly' SANITIZER=address
+FUZZ_SECONDS ?= 200
+SANITIZER    ?= none
 
 .DEFAULT_GOAL := help
-.PHONY: help deps deps-vm demo test test-vm bench
+.PHONY: help deps deps-vm demo test test-vm fuzz bench
 
 help:
 	@echo 'selkie: a Wayland compositor that enforces sealed shared memory'
@@ -13,6 +16,7 @@ help:
 	@echo '  make demo    build it and watch it: pictures and a table in $(OUT)/ (choose with OUT=dir)'
 	@echo '  make test    formatting, lints, unit, property and end-to-end tests, documentation'
 	@echo '  make test-vm tests with real dma-bufs, in a small guest (x86-64; fetches a Debian kernel)'
+	@echo '  make fuzz    ten minutes of random input (needs cargo-fuzz; choose with FUZZ_SECONDS=n for each target)'
 	@echo '  make bench   what a frame costs here, headless and nested, beside weston and sway'
 	@echo '  make deps    install the system libraries, where they are missing'
 	@echo '  make deps-vm install what the guest needs, where it is missing (Debian, Ubuntu)'
@@ -28,6 +32,7 @@ demo: deps
 
 # nextest runs every test in a process of its own, so a crash or a leak is pinned on one test;
 # it cannot run documentation tests, which cargo runs after it. Without nextest, cargo runs all.
+# What is fuzzed is a workspace of its own; its corpus is replayed like any test.
 test: deps
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
@@ -38,6 +43,12 @@ test: deps
 	fi
 	$(CARGO) test --locked --workspace --doc
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
+	$(CARGO) clippy --locked --manifest-path fuzz/Cargo.toml --target-dir target --all-targets -- -D warnings
+	$(CARGO) test --locked --manifest-path fuzz/Cargo.toml --target-dir target --tests
+
+fuzz: deps
+	@CARGO='$(CARGO)' FUZZ_SECONDS='$(FUZZ_SECONDS)' SANITIZER='$(SANITIZER)' scripts/fuzz.sh
 
 # Says what is missing, and fails, where there can be no guest.
 test-vm: deps

@@ -7,6 +7,7 @@ use std::path::Path;
 fn there_is_no_finding_in_the_corpus() {
     replay("requests", selkie_fuzz::requests::run);
     replay("pool_arithmetic", selkie_fuzz::pool_arithmetic::run);
+    replay("verdict", selkie_fuzz::verdict::run);
 }
 
 fn replay(target: &str, run: fn(&[u8])) {
