@@ -16,6 +16,7 @@ mod prelude {
     pub use crate::expect::{Refusal, done_or_refused, refused};
     pub use crate::memory;
     pub use crate::session::Session;
+    pub use crate::share;
     pub use crate::window::{BYTES, SIDE};
     pub use selkie_protocols::wayland_client::protocol::{wl_display, wl_shm};
 }
