@@ -35,6 +35,8 @@ pub struct State {
     /// Whether a case has connected: until then there is no fault, so that the server starts like any other.
     armed: bool,
     surfaces: HashMap<ObjectId, surface::Surface>,
+    /// The inodes of all memory that there ever was.
+    files: HashSet<u64>,
 }
 
 impl State {
@@ -59,7 +61,7 @@ pub fn serve_if_asked() {
     let listener = ListeningSocket::bind_absolute(path).unwrap();
     let mut display: Display<State> = Display::new().unwrap();
     let handle = display.handle();
-    let mut state = State { faults, armed: false, surfaces: HashMap::new() };
+    let mut state = State { faults, armed: false, surfaces: HashMap::new(), files: HashSet::new() };
     surface::globals(&handle);
     shm::globals(&handle);
     shell::globals(&handle);

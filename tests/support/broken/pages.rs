@@ -2,25 +2,48 @@
 
 #![allow(unsafe_code)]
 
+use std::ffi::c_void;
 use std::os::fd::AsFd;
 use std::ptr;
 
-use rustix::mm::{MapFlags, ProtFlags};
+use rustix::mm::{MapFlags, MprotectFlags, ProtFlags};
 
-/// Sums up the bytes of a file from `offset` on by reading them in place. Dies of SIGBUS where there are none.
-pub fn sum(fd: impl AsFd, offset: u64, len: usize) -> u64 {
-    let (before, all) = (offset % 4096, len + (offset % 4096) as usize);
-    // SAFETY: a new mapping, of which nobody else knows; what is behind it is only read, and by volatile reads, because
-    // another process writes it. That it may fault is the point.
-    unsafe {
-        let flags = MapFlags::SHARED;
-        let Ok(start) = rustix::mm::mmap(ptr::null_mut(), all, ProtFlags::READ, flags, fd, offset - before)
-        else {
-            return 0;
-        };
-        let bytes = start.cast::<u8>();
-        let sum = (before as usize..all).step_by(64).map(|at| u64::from(bytes.add(at).read_volatile())).sum();
-        let _ = rustix::mm::munmap(start, all);
-        sum
+/// A shared mapping from the start of a file.
+pub struct Mapping {
+    start: *mut c_void,
+    len: usize,
+}
+
+// SAFETY: it is only an address and a length; what is behind is only read, and by volatile reads.
+unsafe impl Send for Mapping {}
+
+impl Mapping {
+    /// Maps `len` bytes, to be read, or to be written, too.
+    pub fn new(fd: impl AsFd, len: usize, to_write: bool) -> Option<Mapping> {
+        let protection = if to_write { ProtFlags::READ | ProtFlags::WRITE } else { ProtFlags::READ };
+        // SAFETY: a new mapping, of which nobody else knows.
+        let start = unsafe { rustix::mm::mmap(ptr::null_mut(), len, protection, MapFlags::SHARED, fd, 0) };
+        Some(Mapping { start: start.ok()?, len })
+    }
+
+    /// Reads bytes in place. Dies of SIGBUS where there are none, and of SIGSEGV where the mapping does not reach.
+    pub fn sum(&self, offset: usize, len: usize) -> u64 {
+        // SAFETY: another process may write it, so the reads are volatile. That they may fault is the point.
+        let read = |at| unsafe { u64::from(self.start.cast::<u8>().wrapping_add(at).read_volatile()) };
+        (offset..offset + len).step_by(64).map(read).sum()
+    }
+
+    /// Takes the pages away, as moving the mapping elsewhere would.
+    pub fn poison(&self) {
+        // SAFETY: nobody but `sum` reads them, and that it dies is the point.
+        let done = unsafe { rustix::mm::mprotect(self.start, self.len, MprotectFlags::empty()) };
+        done.unwrap();
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: it is ours, and nobody reads it any more.
+        let _ = unsafe { rustix::mm::munmap(self.start, self.len) };
     }
 }

@@ -7,12 +7,29 @@ use rustix::fs::SealFlags;
 use wayland_server::protocol::{wl_buffer, wl_shm, wl_shm_pool};
 use wayland_server::{Client, DataInit, Dispatch, DisplayHandle, GlobalDispatch, New, Resource, WEnum};
 
-use super::{Handle, State, pages};
+use super::pages::Mapping;
+use super::{Handle, State};
 
 /// A pool: its file and the size that the client claims.
 pub struct Pool {
     fd: OwnedFd,
     size: Mutex<i32>,
+    /// For the careless, who read through it.
+    mapping: Mutex<Option<Mapping>>,
+    /// What it was at first.
+    seals: SealFlags,
+}
+
+impl Pool {
+    /// Whether its memory is, at a commit, what a compositor with a fault believes it must be.
+    pub fn is_as_believed(&self, state: &State) -> bool {
+        let size = i64::from(*self.size.lock().unwrap());
+        let changed = seals(&self.fd) != self.seals;
+        assert!(!changed || !state.has("dies-of-changed-seals"), "the seals have changed");
+        !(state.has("refuses-changed-seals") && changed
+            || state.has("wants-exact-size") && file_size(&self.fd) != size
+            || state.has("refuses-holes") && has_holes(&self.fd, size))
+    }
 }
 
 /// A buffer in a pool.
@@ -32,12 +49,31 @@ fn file_size(fd: &OwnedFd) -> i64 {
     rustix::fs::fstat(fd).map_or(0, |stat| stat.st_size)
 }
 
+fn seals(fd: &OwnedFd) -> SealFlags {
+    rustix::fs::fcntl_get_seals(fd).unwrap_or(SealFlags::empty())
+}
+
+fn has_holes(fd: &OwnedFd, size: i64) -> bool {
+    rustix::fs::fstat(fd).is_ok_and(|stat| stat.st_blocks * 512 < size)
+}
+
+fn is_hugetlb(fd: &OwnedFd) -> bool {
+    rustix::fs::fstatfs(fd).is_ok_and(|stat| stat.f_type == 0x9584_58f6)
+}
+
 impl Buffer {
+    /// Its pool.
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
     /// Its pixels, as far as there are any.
     pub fn read(&self, state: &State) -> Vec<u32> {
         let (width, height) = (self.width.max(0) as usize, self.height.max(0) as usize);
         if state.has("reads-unguarded") {
-            pages::sum(&self.pool.fd, self.offset.max(0) as u64, self.stride.max(0) as usize * height);
+            let len = self.stride.max(0) as usize * height;
+            let mapping = self.pool.mapping.lock().unwrap();
+            mapping.as_ref().map(|mapping| mapping.sum(self.offset.max(0) as usize, len));
         }
         let mut pixels = Vec::new();
         let mut row = vec![0_u8; width * 4];
@@ -77,17 +113,43 @@ impl Dispatch<wl_shm::WlShm, ()> for State {
         init: &mut DataInit<'_, Self>,
     ) {
         let wl_shm::Request::CreatePool { id, fd, size } = request else { return };
+        assert!(!state.has("rounds-sizes-up") || size.checked_add(4095).is_some(), "overflow");
         if size <= 0 && !state.has("takes-any-pool-size") {
             return shm.post_error(wl_shm::Error::InvalidStride, format!("invalid size {size}"));
         }
-        let seals = rustix::fs::fcntl_get_seals(&fd).unwrap_or(SealFlags::empty());
+        let seals = seals(&fd);
+        if (!seals.contains(SealFlags::SHRINK) || is_hugetlb(&fd)) && state.has("wrong-code") {
+            return shm.post_error(wl_shm::Error::InvalidFormat, "no such memory, please");
+        }
+        let others = state.has("wants-exact-seals") && seals != SealFlags::SEAL | SealFlags::SHRINK;
+        if others && seals.contains(SealFlags::SHRINK) {
+            return shm.post_error(wl_shm::Error::InvalidFd, "not sealed as it should be");
+        }
         if seals.contains(SealFlags::SEAL | SealFlags::SHRINK) && state.has("refuses-sealed") {
             return shm.post_error(wl_shm::Error::InvalidFd, "no sealed memory, please");
         }
         if file_size(&fd) < i64::from(size) && !state.has("takes-any-file") {
             return shm.post_error(wl_shm::Error::InvalidFd, "the file is shorter than claimed");
         }
-        init.init(id, Arc::new(Pool { fd, size: Mutex::new(size) }));
+        let odd = (size % 4096 != 0 && state.has("wants-whole-pages"))
+            || (file_size(&fd) != i64::from(size) && state.has("wants-exact-size"))
+            || (has_holes(&fd, size.into()) && state.has("refuses-holes"));
+        if odd {
+            return shm.post_error(wl_shm::Error::InvalidFd, "odd memory");
+        }
+        let mapping = Mapping::new(&fd, size.max(1) as usize, state.has("maps-for-writing"));
+        if mapping.is_none() {
+            assert!(!state.has("dies-of-unmappable"), "mmap failed");
+            if !state.has("takes-any-file") {
+                return shm.post_error(wl_shm::Error::InvalidFd, "it cannot be mapped");
+            }
+        }
+        let inode = rustix::fs::fstat(&fd).map_or(0, |stat| stat.st_ino);
+        if !state.files.insert(inode) && state.has("one-pool-per-file") {
+            return shm.post_error(wl_shm::Error::InvalidFd, "there is a pool of that file already");
+        }
+        let (size, mapping) = (Mutex::new(size), Mutex::new(mapping));
+        init.init(id, Arc::new(Pool { fd, size, mapping, seals }));
     }
 }
 
@@ -103,7 +165,10 @@ impl Dispatch<wl_shm_pool::WlShmPool, Arc<Pool>> for State {
     ) {
         match request {
             wl_shm_pool::Request::CreateBuffer { id, offset, width, height, stride, format } => {
-                let size = i64::from(*pool.size.lock().unwrap());
+                let mut size = i64::from(*pool.size.lock().unwrap());
+                if state.has("takes-the-file-for-the-pool") {
+                    size = size.max(file_size(&pool.fd));
+                }
                 let (w, h, s) = (i64::from(width), i64::from(height), i64::from(stride));
                 let fits = offset >= 0 && w > 0 && h > 0 && s >= w * 4 && i64::from(offset) + s * h <= size;
                 if !fits && !state.has("takes-any-layout") {
@@ -118,6 +183,13 @@ impl Dispatch<wl_shm_pool::WlShmPool, Arc<Pool>> for State {
             }
             wl_shm_pool::Request::Resize { size } => {
                 let mut known = pool.size.lock().unwrap();
+                if state.has("ignores-resize") {
+                    return;
+                }
+                assert!(size >= *known || !state.has("dies-of-shrinking-pools"), "a pool shrinks");
+                if size <= *known && state.has("wants-growth") {
+                    return resource.post_error(wl_shm::Error::InvalidFd, "the pool does not grow");
+                }
                 if size < *known && !state.has("takes-any-resize") {
                     return resource.post_error(wl_shm::Error::InvalidFd, "a pool cannot shrink");
                 }
@@ -126,6 +198,13 @@ impl Dispatch<wl_shm_pool::WlShmPool, Arc<Pool>> for State {
                     return resource.post_error(wl_shm::Error::InvalidFd, "the file is shorter than claimed");
                 }
                 *known = size;
+                let mut mapping = pool.mapping.lock().unwrap();
+                if state.has("keeps-pointers") {
+                    mapping.as_ref().inspect(|mapping| mapping.poison());
+                    return;
+                }
+                *mapping = Mapping::new(&pool.fd, size.max(1) as usize, state.has("maps-for-writing"));
+                assert!(mapping.is_some() || !state.has("dies-of-unmappable"), "mmap failed");
             }
             _ => {}
         }

@@ -1,6 +1,6 @@
 //! wl_compositor and its surfaces: what is committed is copied and given back at once.
 
-use wayland_server::protocol::{wl_buffer, wl_callback, wl_compositor, wl_region, wl_surface};
+use wayland_server::protocol::{wl_buffer, wl_callback, wl_compositor, wl_region, wl_shm, wl_surface};
 use wayland_server::{Client, DataInit, Dispatch, DisplayHandle, GlobalDispatch, New, Resource};
 
 use super::{Handle, State, shell, shm};
@@ -13,6 +13,8 @@ pub struct Surface {
     callbacks: Vec<wl_callback::WlCallback>,
     /// Its pixels, row by row.
     pub picture: Vec<u32>,
+    /// Where the picture came from, if it will be read again.
+    shown: Option<wl_buffer::WlBuffer>,
     /// Its role, if it is a window.
     pub window: Option<shell::Window>,
 }
@@ -119,6 +121,16 @@ fn commit(state: &mut State, surface: &wl_surface::WlSurface) {
         window.configure();
     }
     let (pending, callbacks) = (known.pending.take(), std::mem::take(&mut known.callbacks));
+    if let Some(Some(buffer)) = &pending
+        && shm::of(buffer).is_some_and(|buffer| !buffer.pool().is_as_believed(state))
+    {
+        return buffer.post_error(wl_shm::Error::InvalidFd, "the memory is not as it was");
+    }
+    let rereads = state.has("rereads-all");
+    if rereads {
+        let shown = state.surfaces.values().filter_map(|known| known.shown.as_ref());
+        shown.filter_map(shm::of).for_each(|buffer| drop(buffer.read(state)));
+    }
     let picture = match &pending {
         Some(Some(buffer)) => shm::of(buffer).map(|pixels| pixels.read(state)),
         Some(None) => Some(Vec::new()),
@@ -126,6 +138,7 @@ fn commit(state: &mut State, surface: &wl_surface::WlSurface) {
     };
     if let (Some(picture), Some(known)) = (picture, state.surfaces.get_mut(&surface.id())) {
         known.picture = picture;
+        known.shown = pending.clone().flatten().filter(|_| rereads);
     }
     if let Some(Some(buffer)) = pending
         && buffer.is_alive()
