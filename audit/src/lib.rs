@@ -9,6 +9,7 @@ mod advice;
 mod behind;
 mod fitness;
 mod memory;
+mod picture;
 mod program;
 mod proxy;
 mod record;

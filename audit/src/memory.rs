@@ -3,11 +3,14 @@
 //! The questions are those of [`shm_core::verdict`], in its order, so that a file whose owner does not answer holds up nobody.
 //! What is asked here besides is asked only of memory that is known to be the kernel's own or on a local disk.
 
+use std::cell::OnceCell;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 use rustix::fs::OFlags;
 use shm_core::closer::close_elsewhere;
+use shm_core::dmabuf::{Access, DmaBuf, DmaBufMapping};
+use shm_core::pread::Reader;
 use shm_core::seals::Seals;
 use shm_core::verdict::{Examined, Kind, examine};
 
@@ -16,11 +19,57 @@ use shm_core::verdict::{Examined, Kind, examine};
 pub(crate) struct Memory {
     fd: Option<Rc<OwnedFd>>,
     kind: Kind,
+    reading: OnceCell<Option<Reading>>,
+}
+
+/// A way to copy out of it.
+#[derive(Debug)]
+enum Reading {
+    File(Reader),
+    DmaBuf(DmaBuf, DmaBufMapping),
 }
 
 impl Memory {
     pub fn new(fd: &Rc<OwnedFd>, kind: Kind) -> Self {
-        Self { fd: Some(fd.clone()), kind }
+        Self { fd: Some(fd.clone()), kind, reading: OnceCell::new() }
+    }
+
+    /// Copies rows out of it, one behind the other; `None` where that cannot be done, or not without waiting.
+    pub fn read_rows(
+        &self,
+        offset: u64,
+        stride: usize,
+        row: usize,
+        rows: usize,
+        dst: &mut [u8],
+    ) -> Option<()> {
+        match self.reading.get_or_init(|| self.open()).as_ref()? {
+            Reading::File(reader) => reader.read_rows(offset, stride, row, rows, dst, row).ok().map(drop),
+            Reading::DmaBuf(dmabuf, mapping) => {
+                // Somebody may still be drawing.
+                if !dmabuf.is_idle(Access::Read).ok()? {
+                    return None;
+                }
+                let span = stride.checked_mul(rows.checked_sub(1)?)?.checked_add(row)?;
+                let mut bytes = vec![0; span];
+                mapping.copy_to(usize::try_from(offset).ok()?, &mut bytes).ok()?;
+                for (from, to) in bytes.chunks(stride).zip(dst.chunks_exact_mut(row)) {
+                    to.copy_from_slice(from.get(..row)?);
+                }
+                Some(())
+            }
+        }
+    }
+
+    fn open(&self) -> Option<Reading> {
+        let fd = self.fd()?;
+        if self.kind == Kind::DmaBuf {
+            let dmabuf = DmaBuf::new(fd.try_clone_to_owned().ok()?).ok()?;
+            let mapping = dmabuf.map().ok()?;
+            return Some(Reading::DmaBuf(dmabuf, mapping));
+        }
+        // Refused if it is no memory. What lies beyond its end is found missing when it is read.
+        Reader::open(fd, 1).ok().map(Reading::File)
     }
 
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
@@ -102,7 +151,7 @@ pub(crate) fn look(fd: BorrowedFd<'_>, claimed: u64) -> Arrival {
 }
 
 /// What the kernel calls a file; it answers this from its own memory, whatever the file is (`proc_pid_fd(5)`).
-fn name(fd: BorrowedFd<'_>) -> String {
+pub(crate) fn name(fd: BorrowedFd<'_>) -> String {
     let link = std::fs::read_link(format!("/proc/thread-self/fd/{}", fd.as_raw_fd()));
     let link = link.map(|path| path.to_string_lossy().into_owned()).unwrap_or_default();
     let link = link.strip_suffix(" (deleted)").unwrap_or(&link);

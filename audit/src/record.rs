@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use shm_core::verdict::Unusable;
 
 use crate::memory::{Arrival, Memory};
+use crate::picture::{Budget, Compared, Picture};
 
 /// Times that are kept of one pool; more say nothing more about their median.
 const MOST_TIMES: usize = 4096;
@@ -21,6 +22,9 @@ pub(crate) struct Connection {
     pub pools: Vec<Pool>,
     pub dmabufs: Vec<DmaBuf>,
     pub buffers: Vec<Buffer>,
+    pub surfaces: Vec<Surface>,
+    /// When pictures may be looked at next.
+    pub budget: Budget,
     /// Globals that it was told of.
     pub shown: BTreeSet<String>,
 }
@@ -46,6 +50,8 @@ pub(crate) struct Pool {
 pub(crate) struct DmaBuf {
     pub exporter: String,
     pub name: String,
+    /// Its inode: the same one may come again and again.
+    pub key: Option<(u64, u64)>,
     pub size: Option<u64>,
     /// Why it is no dma-buf.
     pub wrong: Option<String>,
@@ -72,6 +78,12 @@ impl Usage {
         }
     }
 
+    /// The content was compared with that at the commit.
+    fn checked(&mut self, differs: bool) {
+        self.compared += 1;
+        self.drew_early += u64::from(differs);
+    }
+
     /// The median and the longest time for which the compositor held a buffer.
     pub fn held(&self) -> Option<(Duration, Duration)> {
         let mut times = self.held.clone();
@@ -96,6 +108,34 @@ pub(crate) struct Buffer {
     pub memory: Option<Rc<Memory>>,
     /// When it was committed, if it has not been released since.
     pub committed: Option<Instant>,
+    /// What it showed then, if that was looked at.
+    pub fingerprint: Option<u32>,
+}
+
+/// A `wl_surface`, and the comparisons of what it showed with what it showed before.
+#[derive(Debug, Default)]
+pub(crate) struct Surface {
+    pub commits: u64,
+    pub comparisons: u64,
+    /// All that was compared.
+    pub sum: Compared,
+    /// Comparisons in which nearly all was damaged and little had changed.
+    pub wasteful: u64,
+    /// Comparisons in which something had changed that was not damaged.
+    pub missed: u64,
+}
+
+impl Surface {
+    pub fn compared(&mut self, compared: Compared) {
+        self.comparisons += 1;
+        self.sum.total += compared.total;
+        self.sum.damaged += compared.damaged;
+        self.sum.changed += compared.changed;
+        self.sum.missed += compared.missed;
+        let tenth = compared.total / 10;
+        self.wasteful += u64::from(compared.damaged >= compared.total - tenth && compared.changed <= tenth);
+        self.missed += u64::from(compared.missed > 0);
+    }
 }
 
 /// The numbers of a buffer.
@@ -111,6 +151,13 @@ pub(crate) struct Layout {
     pub modifier: Option<u64>,
 }
 
+impl Buffer {
+    /// What it shows now, if that can be read.
+    pub fn picture(&self) -> Option<Picture> {
+        Picture::read(self.memory.as_ref()?, &self.layout)
+    }
+}
+
 impl Connection {
     /// The usage of the memory behind a buffer.
     pub fn usage(&mut self, buffer: usize) -> Option<&mut Usage> {
@@ -120,25 +167,51 @@ impl Connection {
         }
     }
 
-    /// A buffer was committed.
-    pub fn committed(&mut self, buffer: usize) {
+    /// The number of a dma-buf, which may be known already.
+    pub fn dmabuf(&mut self, dmabuf: DmaBuf) -> usize {
+        let known = self.dmabufs.iter().position(|known| known.key.is_some() && known.key == dmabuf.key);
+        known.unwrap_or_else(|| {
+            self.dmabufs.push(dmabuf);
+            self.dmabufs.len() - 1
+        })
+    }
+
+    /// A buffer was committed. `picture`: what it shows, if that was looked at.
+    pub fn committed(&mut self, buffer: usize, picture: Option<&Picture>) {
+        let fingerprint = picture.map(Picture::fingerprint);
+        let known = self.buffers.get(buffer).and_then(|b| b.fingerprint);
         if let Some(usage) = self.usage(buffer) {
             usage.commits += 1;
+            if let (Some(known), Some(now)) = (known, fingerprint) {
+                usage.checked(known != now);
+            }
         }
         if let Some(buffer) = self.buffers.get_mut(buffer) {
             // Committed once more before its release, it is held since the first time.
             buffer.committed.get_or_insert_with(Instant::now);
+            buffer.fingerprint = fingerprint;
             if let Source::Pool(pool) = buffer.source {
                 self.measure(pool);
             }
         }
     }
 
-    /// The compositor has given a buffer back.
+    /// The compositor has given a buffer back; the program does not know yet.
     pub fn released(&mut self, buffer: usize) {
-        let since = self.buffers.get_mut(buffer).and_then(|b| b.committed.take());
-        if let (Some(since), Some(usage)) = (since, self.usage(buffer)) {
+        let Some(found) = self.buffers.get_mut(buffer) else { return };
+        let (since, known) = (found.committed.take(), found.fingerprint.take());
+        let now = known.and_then(|_| {
+            let began = Instant::now();
+            let now = found.picture()?.fingerprint();
+            self.budget.spent(began);
+            Some(now)
+        });
+        let Some(usage) = self.usage(buffer) else { return };
+        if let Some(since) = since {
             usage.held_for(since.elapsed());
+        }
+        if let (Some(known), Some(now)) = (known, now) {
+            usage.checked(known != now);
         }
     }
 

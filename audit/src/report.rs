@@ -73,6 +73,25 @@ pub struct Connection {
     pub pools: Vec<Pool>,
     /// Its dma-bufs.
     pub dmabufs: Vec<DmaBuf>,
+    /// Its surfaces that have shown something.
+    pub surfaces: Vec<Surface>,
+}
+
+/// A surface: what it said about its damage, and what was found where two pictures that followed each other were compared.
+#[derive(Debug, Clone, Serialize)]
+pub struct Surface {
+    /// How often it was committed with a buffer.
+    pub commits: u64,
+    /// How often the pictures of two commits in a row were compared.
+    pub comparisons: u64,
+    /// The share of the pixels that were said to be damaged.
+    pub damaged_percent: Option<f64>,
+    /// The share of the pixels that had changed.
+    pub changed_percent: Option<f64>,
+    /// Comparisons in which nine tenths or more were damaged and one tenth or less had changed.
+    pub full_damage_little_change: u64,
+    /// Comparisons in which pixels had changed that were not damaged.
+    pub changed_outside_damage: u64,
 }
 
 /// A `wl_shm_pool`. Sizes are in bytes.
@@ -268,6 +287,22 @@ impl Connection {
             error: record.error.clone(),
             pools: pools.map(|(i, pool)| Pool::new(pool, &buffers(Source::Pool(i)))).collect(),
             dmabufs: dmabufs.map(|(i, dmabuf)| DmaBuf::new(dmabuf, &buffers(Source::DmaBuf(i)))).collect(),
+            surfaces: record.surfaces.iter().filter(|s| s.commits > 0).map(Surface::new).collect(),
+        }
+    }
+}
+
+impl Surface {
+    fn new(surface: &record::Surface) -> Self {
+        let sum = &surface.sum;
+        let percent = |n: u64| (sum.total > 0).then(|| (n as f64 * 1e4 / sum.total as f64).round() / 100.0);
+        Self {
+            commits: surface.commits,
+            comparisons: surface.comparisons,
+            damaged_percent: percent(sum.damaged),
+            changed_percent: percent(sum.changed),
+            full_damage_little_change: surface.wasteful,
+            changed_outside_damage: surface.missed,
         }
     }
 }
@@ -370,6 +405,19 @@ impl Usage {
             release_checks: usage.compared,
             drew_before_release: usage.drew_early,
         }
+    }
+}
+
+impl Usage {
+    /// Both together; of the medians, the longer one.
+    pub(crate) fn add(&mut self, other: &Usage) {
+        let longer = |a: Option<f64>, b: Option<f64>| a.map_or(b, |a| Some(b.map_or(a, |b| a.max(b))));
+        self.commits += other.commits;
+        self.releases += other.releases;
+        self.held_ms_median = longer(self.held_ms_median, other.held_ms_median);
+        self.held_ms_max = longer(self.held_ms_max, other.held_ms_max);
+        self.release_checks += other.release_checks;
+        self.drew_before_release += other.drew_before_release;
     }
 }
 

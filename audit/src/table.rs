@@ -1,33 +1,41 @@
-//! The report for people: two tables, a verdict, advice.
+//! The report for people: what the memory is, what was done with it, the verdicts, and what to change.
+//!
+//! Toolkits make a pool for every buffer, one like the other, so pools that are alike but for their size share a row.
 
-use std::fmt::{self, Write};
+use std::collections::BTreeSet;
+use std::fmt;
 
 use comfy_table::{Table, presets};
 use selkie_compositor::buffer::{Policy, Treatment};
 
-use crate::report::{Buffer, Outcome, Pool, Report, Usage};
+use crate::report::{Buffer, Connection, Outcome, Pool, Report, Usage};
+
+/// What is not known, or does not apply.
+const NONE: &str = "–";
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plural = if self.connections.len() == 1 { "" } else { "s" };
         writeln!(
             f,
-            "{}: {} after {:.1} s, {} connection{plural} to {}",
+            "{}: {} ({:.1} s); {} connection{plural} to {}",
             self.command.join(" "),
             self.ended,
             self.seconds,
             self.connections.len(),
             self.compositor
         )?;
-        writeln!(f, "{}", memory(self))?;
-        let used = used(self);
-        if used.row_count() > 0 {
-            writeln!(f, "{used}")?;
+        let rows = rows(&self.connections);
+        writeln!(f, "{}", memory(&rows))?;
+        if rows.iter().any(|row| row.usage.commits > 0) {
+            writeln!(f, "{}", used(&rows))?;
         }
+        for (connection, error) in self.connections.iter().filter_map(|c| Some((c, c.error.as_ref()?))) {
+            writeln!(f, "{} was ended by the compositor: {error}", connection.program)?;
+        }
+        obstacles(f, &rows)?;
         for connection in &self.connections {
-            if let Some(error) = &connection.error {
-                writeln!(f, "{} was ended by the compositor: {error}", connection.program)?;
-            }
+            damage(f, connection)?;
         }
         for policy in Policy::ALL {
             if let Some(outcome) = self.policies.get(policy.name()) {
@@ -35,7 +43,13 @@ impl fmt::Display for Report {
             }
         }
         for advice in &self.advice {
-            writeln!(f, "{} ({}): {}.", advice.programs.join(", "), advice.memory.join(", "), advice.advice)?;
+            writeln!(
+                f,
+                "To do for {} ({}): {}.",
+                advice.programs.join(", "),
+                advice.memory.join(", "),
+                advice.advice
+            )?;
         }
         if !self.hidden_globals.is_empty() {
             writeln!(f, "Not shown to the program: {}.", self.hidden_globals.join(", "))?;
@@ -55,6 +69,75 @@ fn says(outcome: &Outcome) -> String {
     }
 }
 
+/// Memory that is alike.
+struct Row<'a> {
+    /// Program, name, kind, seals, and what the policies make of it.
+    alike: Vec<String>,
+    count: usize,
+    claimed: u64,
+    file: Option<u64>,
+    resident: Option<u64>,
+    resizes: u32,
+    usage: Usage,
+    buffers: Vec<&'a Buffer>,
+    is_dmabuf: bool,
+}
+
+fn rows(connections: &[Connection]) -> Vec<Row<'_>> {
+    let mut rows: Vec<Row<'_>> = Vec::new();
+    let mut add = |row: Row<'static>, buffers| match rows.iter_mut().find(|known| known.alike == row.alike) {
+        Some(known) => {
+            known.count += 1;
+            known.claimed = known.claimed.max(row.claimed);
+            known.file = known.file.max(row.file);
+            known.resident = known.resident.max(row.resident);
+            known.resizes += row.resizes;
+            known.usage.add(&row.usage);
+            known.buffers.extend(buffers);
+        }
+        None => rows.push(Row { buffers: Vec::from_iter(buffers), ..row }),
+    };
+    for connection in connections {
+        for pool in &connection.pools {
+            let mut alike =
+                vec![connection.program.clone(), pool.name.clone(), pool.kind.clone(), seals(pool)];
+            alike.extend(Policy::ALL.iter().map(|policy| {
+                pool.policies.get(policy.name()).map_or("", |outcome| outcome.treatment.name()).to_owned()
+            }));
+            let row = Row {
+                alike,
+                count: 1,
+                claimed: pool.largest_claim,
+                file: pool.file_size,
+                resident: pool.resident,
+                resizes: pool.resizes,
+                usage: pool.usage.clone(),
+                buffers: Vec::new(),
+                is_dmabuf: false,
+            };
+            add(row, &pool.buffers);
+        }
+        for dmabuf in &connection.dmabufs {
+            let kind = format!("dma-buf ({})", dmabuf.exporter);
+            let mut alike = vec![connection.program.clone(), dmabuf.name.clone(), kind, NONE.to_owned()];
+            alike.extend(Policy::ALL.iter().map(|_| Treatment::Mapped.name().to_owned()));
+            let row = Row {
+                alike,
+                count: 1,
+                claimed: dmabuf.size.unwrap_or(0),
+                file: dmabuf.size,
+                resident: dmabuf.size,
+                resizes: 0,
+                usage: dmabuf.usage.clone(),
+                buffers: Vec::new(),
+                is_dmabuf: true,
+            };
+            add(row, &dmabuf.buffers);
+        }
+    }
+    rows
+}
+
 fn new_table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);
@@ -62,128 +145,136 @@ fn new_table(header: &[&str]) -> Table {
     table
 }
 
-/// A row for each kind of pool: many are alike.
-fn memory(report: &Report) -> Table {
+fn memory(rows: &[Row<'_>]) -> Table {
     let mut table = new_table(&[
-        "program", "memory", "kind", "pools", "seals", "claimed", "file", "resident", "enforce", "adopt",
+        "program", "memory", "kind", "seals", "no.", "claimed", "file", "resident", "enforce", "adopt",
         "copy", "guard",
     ]);
-    let mut rows: Vec<(Vec<String>, usize)> = Vec::new();
-    for (connection, pool) in report.connections.iter().flat_map(|c| c.pools.iter().map(move |p| (c, p))) {
-        let mut row = vec![connection.program.clone(), pool.name.clone(), pool.kind.clone(), seals(pool)];
-        row.push(bytes(Some(pool.largest_claim)));
-        row.push(bytes(pool.file_size));
-        row.push(bytes(pool.resident));
-        row.extend(Policy::ALL.iter().map(|policy| {
-            pool.policies.get(policy.name()).map_or("", |outcome| outcome.treatment.name()).to_owned()
-        }));
-        count(&mut rows, row);
-    }
-    for (connection, dmabuf) in report.connections.iter().flat_map(|c| c.dmabufs.iter().map(move |d| (c, d)))
-    {
-        let mut row = vec![connection.program.clone(), format!("{} {}", dmabuf.exporter, dmabuf.name)];
-        row.extend([
-            "dma-buf".to_owned(),
-            "–".to_owned(),
-            bytes(dmabuf.size),
-            bytes(dmabuf.size),
-            bytes(dmabuf.size),
-        ]);
-        row.extend(Policy::ALL.iter().map(|_| Treatment::Mapped.name().to_owned()));
-        count(&mut rows, row);
-    }
-    for (mut row, count) in rows {
-        row.insert(3, count.to_string());
-        table.add_row(row);
+    for row in rows {
+        let (head, tail) = row.alike.split_at(4);
+        let sizes = [row.count.to_string(), bytes(Some(row.claimed)), bytes(row.file), bytes(row.resident)];
+        table.add_row(head.iter().chain(&sizes).chain(tail));
     }
     table
 }
 
-fn count(rows: &mut Vec<(Vec<String>, usize)>, row: Vec<String>) {
-    match rows.iter_mut().find(|(known, _)| *known == row) {
-        Some((_, count)) => *count += 1,
-        None => rows.push((row, 1)),
-    }
-}
-
 /// What was done with it.
-fn used(report: &Report) -> Table {
+fn used(rows: &[Row<'_>]) -> Table {
     let mut table = new_table(&[
         "memory",
         "buffers",
         "resized",
-        "commits",
-        "releases",
-        "held ms (median, max)",
+        "committed",
+        "released",
+        "held (median, max)",
         "drew early",
         "import",
         "forward",
     ]);
-    for connection in &report.connections {
-        for pool in connection.pools.iter().filter(|pool| pool.usage.commits > 0 || pool.resizes > 0) {
-            let mut row = vec![pool.name.clone(), buffers(&pool.buffers), pool.resizes.to_string()];
-            row.extend(usage(&pool.usage));
-            row.push(obstacle(&pool.buffers, |b| b.not_imported.as_deref()));
-            row.push(obstacle(&pool.buffers, |b| b.not_forwarded.as_deref()));
-            table.add_row(row);
-        }
-        for dmabuf in connection.dmabufs.iter().filter(|dmabuf| dmabuf.usage.commits > 0) {
-            let mut row = vec![dmabuf.name.clone(), buffers(&dmabuf.buffers), "–".to_owned()];
-            row.extend(usage(&dmabuf.usage));
-            row.extend(["yes".to_owned(), "yes".to_owned()]);
-            table.add_row(row);
-        }
+    for row in rows {
+        let usage = &row.usage;
+        let held = match (usage.held_ms_median, usage.held_ms_max) {
+            (Some(median), Some(longest)) => format!("{median:.1}, {longest:.1} ms"),
+            _ => NONE.to_owned(),
+        };
+        let early = match usage.release_checks {
+            0 => NONE.to_owned(),
+            checks => format!("{} of {checks}", usage.drew_before_release),
+        };
+        table.add_row([
+            row.alike.get(1).cloned().unwrap_or_default(),
+            buffers(&row.buffers),
+            if row.is_dmabuf { NONE.to_owned() } else { row.resizes.to_string() },
+            usage.commits.to_string(),
+            usage.releases.to_string(),
+            held,
+            early,
+            possible(row, |b| b.not_imported.as_deref()),
+            possible(row, |b| b.not_forwarded.as_deref()),
+        ]);
     }
     table
 }
 
-fn usage(usage: &Usage) -> [String; 4] {
-    let held = match (usage.held_ms_median, usage.held_ms_max) {
-        (Some(median), Some(longest)) => format!("{median:.1}, {longest:.1}"),
-        _ => "–".to_owned(),
-    };
-    let early = match usage.release_checks {
-        0 => "–".to_owned(),
-        checks => format!("{} of {checks}", usage.drew_before_release),
-    };
-    [usage.commits.to_string(), usage.releases.to_string(), held, early]
-}
-
-fn buffers(buffers: &[Buffer]) -> String {
-    let mut text = String::new();
+/// The sizes and formats of buffers, the first few of them.
+fn buffers(buffers: &[&Buffer]) -> String {
+    const MOST: usize = 3;
+    let mut counted: Vec<(String, usize)> = Vec::new();
     for buffer in buffers {
-        if !text.is_empty() {
-            text.push('\n');
-        }
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{}x {}x{} {}", buffer.count, buffer.width, buffer.height, buffer.format);
-        if text.lines().count() > 3 {
-            text.push_str("\n…");
-            break;
+        let text = format!("{}x{} {}", buffer.width, buffer.height, buffer.format);
+        match counted.iter_mut().find(|(known, _)| *known == text) {
+            Some((_, count)) => *count += buffer.count,
+            None => counted.push((text, buffer.count)),
         }
     }
-    text
+    let mut lines: Vec<String> =
+        counted.iter().take(MOST).map(|(text, count)| format!("{count} of {text}")).collect();
+    if counted.len() > MOST {
+        lines.push(format!("and {} other sizes", counted.len() - MOST));
+    }
+    lines.join("\n")
 }
 
-fn obstacle(buffers: &[Buffer], of: impl Fn(&Buffer) -> Option<&str>) -> String {
-    if buffers.is_empty() {
-        return "–".to_owned();
+fn possible(row: &Row<'_>, why_not: impl Fn(&Buffer) -> Option<&str>) -> String {
+    let not = row.buffers.iter().filter(|b| why_not(b).is_some()).count();
+    match (row.buffers.len(), not) {
+        (0, _) => NONE,
+        _ if row.is_dmabuf => "is one",
+        (_, 0) => "yes",
+        (all, not) if all == not => "no",
+        _ => "some",
     }
-    buffers.iter().find_map(of).map_or_else(|| "yes".to_owned(), |why| format!("no: {why}"))
+    .to_owned()
+}
+
+/// Why buffers could not be imported or forwarded, each reason once.
+fn obstacles(f: &mut fmt::Formatter<'_>, rows: &[Row<'_>]) -> fmt::Result {
+    for row in rows.iter().filter(|row| row.usage.commits > 0) {
+        let name = row.alike.get(1).map_or("", String::as_str);
+        let mut tell = |what: &str, reasons: BTreeSet<&str>| match reasons.first() {
+            Some(first) if reasons.len() > 1 => {
+                writeln!(f, "Not {what}: {name}, {first} (and {} like that).", reasons.len() - 1)
+            }
+            Some(first) => writeln!(f, "Not {what}: {name}, {first}."),
+            None => Ok(()),
+        };
+        tell("imported", row.buffers.iter().filter_map(|b| b.not_imported.as_deref()).collect())?;
+        tell("forwarded", row.buffers.iter().filter_map(|b| b.not_forwarded.as_deref()).collect())?;
+    }
+    Ok(())
+}
+
+/// What surfaces said about their damage.
+fn damage(f: &mut fmt::Formatter<'_>, connection: &Connection) -> fmt::Result {
+    for (surface, number) in connection.surfaces.iter().zip(1..) {
+        let (Some(damaged), Some(changed)) = (surface.damaged_percent, surface.changed_percent) else {
+            continue;
+        };
+        write!(
+            f,
+            "{}, surface {number}: {damaged:.0} % damaged, {changed:.0} % changed, in {} of {} commits",
+            connection.program, surface.comparisons, surface.commits
+        )?;
+        if surface.full_damage_little_change > 0 {
+            write!(
+                f,
+                "; {} times all was damaged and little had changed",
+                surface.full_damage_little_change
+            )?;
+        }
+        if surface.changed_outside_damage > 0 {
+            write!(f, "; {} times pixels changed that were not damaged", surface.changed_outside_damage)?;
+        }
+        writeln!(f, ".")?;
+    }
+    Ok(())
 }
 
 fn seals(pool: &Pool) -> String {
-    match &pool.seals {
-        None => "–".to_owned(),
-        Some(seals) if seals == "none" => format!("none ({})", serde_name(pool)),
-        Some(seals) => seals.clone(),
-    }
-}
-
-fn serde_name(pool: &Pool) -> &'static str {
-    match pool.shrink_seal {
-        "possible" => "open",
-        _ => "closed",
+    match (&pool.seals, pool.shrink_seal) {
+        (None, _) => NONE.to_owned(),
+        (Some(seals), "possible") => format!("{seals} (open)"),
+        (Some(seals), _) => seals.clone(),
     }
 }
 

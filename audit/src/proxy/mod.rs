@@ -3,6 +3,7 @@
 //! The decoding is that of wl-proxy, which knows all messages of the protocols that it knows; a global of any other it cannot
 //! pass on, so the program does not see it.
 
+mod dmabuf;
 mod errors;
 mod shm;
 mod surface;
@@ -17,6 +18,8 @@ use wl_proxy::client::ClientHandler;
 use wl_proxy::global_mapper::GlobalMapper;
 use wl_proxy::object::{Object, ObjectCoreApi, ObjectRcUtils};
 use wl_proxy::protocols::ObjectInterface;
+use wl_proxy::protocols::linux_dmabuf_v1::zwp_linux_dmabuf_v1::ZwpLinuxDmabufV1;
+use wl_proxy::protocols::viewporter::wp_viewporter::WpViewporter;
 use wl_proxy::protocols::wayland::wl_compositor::WlCompositor;
 use wl_proxy::protocols::wayland::wl_display::{WlDisplay, WlDisplayHandler};
 use wl_proxy::protocols::wayland::wl_registry::{WlRegistry, WlRegistryHandler};
@@ -139,6 +142,12 @@ impl WlRegistryHandler for Registry {
             }
             ObjectInterface::WlCompositor => {
                 id.downcast::<WlCompositor>().set_handler(surface::Compositor(self.record.clone()));
+            }
+            ObjectInterface::WpViewporter => {
+                id.downcast::<WpViewporter>().set_handler(surface::Viewporter);
+            }
+            ObjectInterface::ZwpLinuxDmabufV1 => {
+                id.downcast::<ZwpLinuxDmabufV1>().set_handler(dmabuf::Dmabuf(self.record.clone()));
             }
             _ => {}
         }

@@ -98,7 +98,7 @@ pub(super) fn watch(
 ) {
     let mut inner = record.borrow_mut();
     let index = inner.buffers.len();
-    inner.buffers.push(Buffer { source, layout, memory, committed: None });
+    inner.buffers.push(Buffer { source, layout, memory, committed: None, fingerprint: None });
     id.set_handler(BufferHandler { record: record.clone(), index });
 }
 
