@@ -3,12 +3,13 @@
 
 CARGO ?= cargo
 OUT   ?= selkie-demo
+PEERS ?= selkie weston sway
 # For each target. A sanitizer needs a nightly compiler: make fuzz CARGO='cargo +nightly' SANITIZER=address
 FUZZ_SECONDS ?= 200
 SANITIZER    ?= none
 
 .DEFAULT_GOAL := help
-.PHONY: help deps deps-vm demo test test-vm fuzz bench
+.PHONY: help deps deps-vm demo test test-vm fuzz bench peers
 
 help:
 	@echo 'selkie: a Wayland compositor that enforces sealed shared memory'
@@ -18,6 +19,7 @@ help:
 	@echo '  make test-vm tests with real dma-bufs, in a small guest (x86-64; fetches a Debian kernel)'
 	@echo '  make fuzz    ten minutes of random input (needs cargo-fuzz; choose with FUZZ_SECONDS=n for each target)'
 	@echo '  make bench   what a frame costs here, headless and nested, beside weston and sway'
+	@echo '  make peers   write docs/peers.md anew: what selkie check sees in $(PEERS)'
 	@echo '  make deps    install the system libraries, where they are missing'
 	@echo '  make deps-vm install what the guest needs, where it is missing (Debian, Ubuntu)'
 
@@ -58,3 +60,9 @@ test-vm: deps
 bench: deps
 	$(CARGO) bench --locked --workspace --exclude selkie --bench '*'
 	$(CARGO) bench --locked --bench frames
+
+# That something was found is no failure of this.
+peers: deps
+	$(CARGO) build --locked --release
+	@target/release/selkie check --format markdown $(PEERS:%=--launch %) > docs/peers.md.new || [ $$? -eq 1 ]
+	@test -s docs/peers.md.new && mv docs/peers.md.new docs/peers.md
