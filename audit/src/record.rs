@@ -25,6 +25,8 @@ pub(crate) struct Connection {
     pub surfaces: Vec<Surface>,
     /// When pictures may be looked at next.
     pub budget: Budget,
+    /// Commits with a buffer, of all its surfaces.
+    pub frames: u64,
     /// Globals that it was told of.
     pub shown: BTreeSet<String>,
 }
@@ -179,6 +181,7 @@ impl Connection {
     /// A buffer was committed. `picture`: what it shows, if that was looked at.
     pub fn committed(&mut self, buffer: usize, picture: Option<&Picture>) {
         let fingerprint = picture.map(Picture::fingerprint);
+        self.frames += 1;
         let known = self.buffers.get(buffer).and_then(|b| b.fingerprint);
         if let Some(usage) = self.usage(buffer) {
             usage.commits += 1;

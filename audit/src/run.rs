@@ -36,6 +36,8 @@ pub struct Config {
     pub behind: Behind,
     /// For how long it is watched; as long as it runs, if not given.
     pub time: Option<Duration>,
+    /// End it after that many commits with a buffer.
+    pub frames: Option<u64>,
     /// The policy that decides whether it would be refused.
     pub policy: Policy,
 }
@@ -128,6 +130,7 @@ pub fn run(config: &Config) -> Result<Report, AuditError> {
         program,
         records: Vec::new(),
         live: 0,
+        frames: config.frames,
         ending: None,
     };
     handle
@@ -168,6 +171,8 @@ struct Session {
     records: Vec<Record>,
     /// Connections that are there.
     live: usize,
+    /// Ends after that many frames.
+    frames: Option<u64>,
     /// Why it is being ended, once it is.
     ending: Option<String>,
 }
@@ -199,7 +204,9 @@ impl Session {
             Err(error) => return fail(&error),
         };
         let inserted = self.handle.insert_source(readable(fd), move |_, _, session: &mut Session| {
-            if proxy.dispatch() {
+            let goes_on = proxy.dispatch();
+            session.count();
+            if goes_on {
                 return Ok(PostAction::Continue);
             }
             session.live -= 1;
@@ -209,6 +216,14 @@ impl Session {
         match inserted {
             Ok(_) => self.live += 1,
             Err(error) => fail(&error.error),
+        }
+    }
+
+    /// Ends the program if it has shown enough.
+    fn count(&mut self) {
+        let Some(wanted) = self.frames else { return };
+        if self.records.iter().map(|record| record.borrow().frames).sum::<u64>() >= wanted {
+            self.end(&format!("had shown {wanted} frames, and was ended"));
         }
     }
 

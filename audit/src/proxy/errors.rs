@@ -7,6 +7,7 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use wl_proxy::object::{Object, ObjectCoreApi};
 use wl_proxy::state::StateHandler;
 
@@ -24,6 +25,8 @@ pub(super) struct Ends {
 /// `wl_display.error`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ProtocolError {
+    /// The object's number, as the compositor knows it.
+    pub object: u32,
     /// The interface of the object, if it is known.
     pub interface: Option<&'static str>,
     pub code: u32,
@@ -40,6 +43,13 @@ impl std::fmt::Display for ProtocolError {
 }
 
 impl Ends {
+    /// Whether the compositor has closed the connection. What it sent before may be unread.
+    pub fn hung_up(&self) -> bool {
+        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let mut asked = [PollFd::new(&self.compositor, PollFlags::empty())];
+        poll(&mut asked, Some(&at_once)).is_ok() && asked[0].revents().contains(PollFlags::HUP)
+    }
+
     /// The error that the compositor has sent and nobody has read.
     pub fn last_words(&self) -> Option<ProtocolError> {
         self.compositor.set_nonblocking(true).ok()?;
@@ -69,7 +79,7 @@ fn parse(mut bytes: &[u8]) -> Option<ProtocolError> {
         // With the zero at its end.
         let text = message.get(20..20 + len.saturating_sub(1))?;
         let message = String::from_utf8_lossy(text).into_owned();
-        return Some(ProtocolError { interface: None, code: word(12)?, message });
+        return Some(ProtocolError { object: word(8)?, interface: None, code: word(12)?, message });
     }
     bytes = &bytes[size..];
     parse(bytes)
@@ -99,12 +109,12 @@ impl StateHandler for Errors {
     fn display_error(
         self: Box<Self>,
         object: Option<&Rc<dyn Object>>,
-        _server_id: u32,
+        server_id: u32,
         code: u32,
         message: &str,
     ) {
         let interface = object.map(|object| object.interface().name());
-        let error = ProtocolError { interface, code, message: message.to_owned() };
+        let error = ProtocolError { object: server_id, interface, code, message: message.to_owned() };
         self.ends.tell(object.and_then(|object| object.client_id()).unwrap_or(1), &error);
         self.record.borrow_mut().error = Some(error.to_string());
     }
@@ -128,7 +138,7 @@ mod tests {
 
     #[test]
     fn the_last_words_are_heard_and_told() {
-        let error = ProtocolError { interface: None, code: 2, message: "not that".into() };
+        let error = ProtocolError { object: 5, interface: None, code: 2, message: "not that".into() };
         let (program, mut heard) = UnixStream::pair().unwrap();
         let (compositor, mut says) = UnixStream::pair().unwrap();
         let ends = Ends { program, compositor };
@@ -137,7 +147,9 @@ mod tests {
         let other = [7_u32, 12 << 16 | 3, 99].into_iter().flat_map(u32::to_ne_bytes);
         let bytes: Vec<u8> = other.chain(event(5, &error)).collect();
         says.write_all(&bytes).unwrap();
+        assert!(!ends.hung_up());
         drop(says);
+        assert!(ends.hung_up());
         assert_eq!(ends.last_words().as_ref(), Some(&error));
         ends.tell(5, &error);
         drop(ends);

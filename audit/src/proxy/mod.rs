@@ -14,7 +14,7 @@ use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 
 use wl_proxy::baseline::Baseline;
-use wl_proxy::client::ClientHandler;
+use wl_proxy::client::{Client, ClientHandler};
 use wl_proxy::global_mapper::GlobalMapper;
 use wl_proxy::object::{Object, ObjectCoreApi, ObjectRcUtils};
 use wl_proxy::protocols::ObjectInterface;
@@ -27,7 +27,7 @@ use wl_proxy::protocols::wayland::wl_shm::WlShm;
 use wl_proxy::state::{Destructor, State, StateError};
 
 use crate::record::Connection;
-use errors::{Ends, Errors, chain};
+use errors::{Ends, Errors, ProtocolError, chain};
 
 /// The record of a connection, which all of its handlers write to.
 pub(crate) type Record = Rc<RefCell<Connection>>;
@@ -39,6 +39,7 @@ const FENCED: [ObjectInterface; 2] =
 /// One connection being passed on.
 pub(crate) struct Proxy {
     state: Rc<State>,
+    client: Rc<Client>,
     ends: Rc<Ends>,
     record: Record,
 }
@@ -54,9 +55,9 @@ impl Proxy {
         let state = State::builder(Baseline::V6).with_server_fd(&Rc::new(compositor.into())).build()?;
         state.set_handler(Errors { record: record.clone(), ends: ends.clone() });
         let client = state.add_client(&Rc::new(program.into()))?;
-        client.set_handler(Client { _destructor: state.create_destructor() });
+        client.set_handler(Last { _destructor: state.create_destructor() });
         client.display().set_handler(Display(record.clone()));
-        Ok(Self { state, ends, record: record.clone() })
+        Ok(Self { state, client, ends, record: record.clone() })
     }
 
     /// Becomes readable when there is something to do.
@@ -66,21 +67,35 @@ impl Proxy {
 
     /// Passes on what has come. False: the connection has ended.
     pub fn dispatch(&self) -> bool {
+        // As soon as it is destroyed, nothing is known any more about the object of an error.
+        if self.ends.hung_up()
+            && let Some(error) = self.ends.last_words()
+        {
+            self.failed(error);
+            return false;
+        }
         match self.state.dispatch_available() {
             Ok(_) => self.state.is_not_destroyed(),
             Err(error) => {
-                // Its last words may be unread.
-                let mut record = self.record.borrow_mut();
-                if record.error.is_none() {
-                    let last = self.ends.last_words();
-                    if let Some(last) = &last {
-                        self.ends.tell(1, last);
+                if self.record.borrow().error.is_none() {
+                    match self.ends.last_words() {
+                        Some(error) => self.failed(error),
+                        None => self.record.borrow_mut().error = Some(chain(&error)),
                     }
-                    record.error = Some(last.map_or_else(|| chain(&error), |last| last.to_string()));
                 }
                 false
             }
         }
+    }
+
+    /// Passes on an error that nobody has read.
+    fn failed(&self, mut error: ProtocolError) {
+        let mut objects = Vec::new();
+        self.client.objects(&mut objects);
+        let object = objects.iter().find(|object| object.server_id() == Some(error.object));
+        error.interface = object.map(|object| object.interface().name());
+        self.ends.tell(object.and_then(|object| object.client_id()).unwrap_or(1), &error);
+        self.record.borrow_mut().error = Some(error.to_string());
     }
 }
 
@@ -100,11 +115,11 @@ pub(crate) enum ProxyError {
 }
 
 /// Ends the state with its only client.
-struct Client {
+struct Last {
     _destructor: Destructor,
 }
 
-impl ClientHandler for Client {}
+impl ClientHandler for Last {}
 
 struct Display(Record);
 
