@@ -20,6 +20,7 @@ pub fn run(args: AuditArgs) -> Outcome {
         command: args.command,
         behind,
         time: args.seconds.map(Duration::from_secs_f64),
+        frames: args.frames,
         policy: args.policy,
     };
     let report = selkie_audit::run(&config)?;

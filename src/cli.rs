@@ -206,6 +206,9 @@ pub struct AuditArgs {
     /// End the program after so long [default: watch it until it ends]
     #[arg(long, value_name = "N", value_parser = seconds)]
     pub seconds: Option<f64>,
+    /// End the program after N commits with a buffer
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub frames: Option<u64>,
     /// Show it in a window of the present session
     #[arg(long, conflicts_with = "proxy")]
     pub visible: bool,
