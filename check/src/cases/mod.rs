@@ -59,7 +59,7 @@ mod tests {
                     "{id}"
                 );
                 for text in [case.does, case.must, case.matters] {
-                    assert!(text.ends_with('.') && text.len() > 20, "{id}: {text:?} is no sentence");
+                    assert!(text.ends_with('.') && text.len() > 10, "{id}: {text:?} is no sentence");
                 }
                 assert!(!case.reference.is_empty(), "{id}");
             }
