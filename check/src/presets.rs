@@ -195,8 +195,9 @@ fn preset_line(preset: Preset, program: &Path, dir: &Path) -> io::Result<String>
              --wayland-display wayland-check"
         ),
         Preset::Kwin => format!(
-            "dbus-run-session -- {path} --virtual --width {width} --height {height} --socket wayland-check \
-             --no-lockscreen --no-global-shortcuts"
+            "dbus-run-session -- {} --virtual --width {width} --height {height} --socket wayland-check \
+             --no-lockscreen --no-global-shortcuts",
+            quoted(&without_capabilities(program, dir)?)
         ),
     })
 }
@@ -218,6 +219,20 @@ fn not_as_root(dir: &Path, line: &str) -> io::Result<String> {
         chown(path, Some(65534), Some(65534))?;
     }
     Ok(format!("setpriv --reuid=65534 --regid=65534 --clear-groups -- {dying} {line}"))
+}
+
+/// A program that can be started here: its file, or, where the file's capabilities (capabilities(7)) are more than may be
+/// had, as in many containers, a copy of it in `dir`, which has none.
+fn without_capabilities(program: &Path, dir: &Path) -> io::Result<PathBuf> {
+    match Command::new(program).arg("--version").output() {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            // Under its own name, by which some tell themselves from others.
+            let copy = dir.join(program.file_name().unwrap_or_default());
+            fs::copy(program, &copy)?;
+            Ok(copy)
+        }
+        _ => Ok(program.to_owned()),
+    }
 }
 
 /// For a shell.

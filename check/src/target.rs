@@ -222,21 +222,26 @@ fn peer(socket: &Path) -> Option<i32> {
 
 fn describe(status: ExitStatus) -> String {
     match (status.signal(), status.code()) {
-        (Some(signal), _) => {
-            let name = match signal {
-                4 => "SIGILL",
-                6 => "SIGABRT",
-                7 => "SIGBUS",
-                8 => "SIGFPE",
-                9 => "SIGKILL",
-                11 => "SIGSEGV",
-                _ => return format!("ended by signal {signal}"),
-            };
-            format!("ended by {name}")
-        }
+        (Some(signal), _) => format!("ended by {}", signal_name(signal)),
+        // A shell, or whatever else stands before the compositor, passes on a signal as 128 and its number.
+        (None, Some(code @ 129..=159)) => format!("ended by {} (status {code})", signal_name(code - 128)),
         (None, Some(code)) => format!("ended with status {code}"),
         (None, None) => "ended".to_owned(),
     }
+}
+
+fn signal_name(signal: i32) -> String {
+    let name = match signal {
+        4 => "SIGILL",
+        6 => "SIGABRT",
+        7 => "SIGBUS",
+        8 => "SIGFPE",
+        9 => "SIGKILL",
+        11 => "SIGSEGV",
+        15 => "SIGTERM",
+        other => return format!("signal {other}"),
+    };
+    name.to_owned()
 }
 
 impl Running {
@@ -286,5 +291,19 @@ impl Running {
         let text = String::from_utf8_lossy(&bytes);
         let lines: Vec<&str> = text.lines().collect();
         lines.get(lines.len().saturating_sub(20)..).unwrap_or_default().join("\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_is_told_by_the_name_of_the_signal() {
+        assert_eq!(describe(ExitStatus::from_raw(7)), "ended by SIGBUS");
+        assert_eq!(describe(ExitStatus::from_raw(7 | 0x80)), "ended by SIGBUS");
+        assert_eq!(describe(ExitStatus::from_raw(135 << 8)), "ended by SIGBUS (status 135)");
+        assert_eq!(describe(ExitStatus::from_raw(1 << 8)), "ended with status 1");
+        assert_eq!(describe(ExitStatus::from_raw(31)), "ended by signal 31");
     }
 }

@@ -100,7 +100,10 @@ mod tests {
     fn a_table_for_each_group_and_a_section_for_each_fault() {
         let text = markdown(&samples::reports());
         let lines: Vec<&str> = text.lines().collect();
-        assert!(lines.contains(&"- weston (weston 10.0.1): 1 pass, 1 fail, 1 crash, 1 hang, 1 leak, 1 skip"), "{text}");
+        assert!(
+            lines.contains(&"- weston (weston 10.0.1): 1 pass, 1 fail, 1 crash, 1 hang, 1 leak, 1 skip"),
+            "{text}"
+        );
         assert!(lines.contains(&"| case | weston | selkie --policy copy |"), "{text}");
         assert!(
             lines.contains(&"| shrink-after-commit | **crash** | refused: wl\\_shm.invalid\\_fd |"),
