@@ -128,6 +128,8 @@ pub struct Client {
     pub events: Events,
     /// The registry.
     pub registry: wl_registry::WlRegistry,
+    /// The last configure of each window that has been acknowledged.
+    pub(crate) acknowledged: HashMap<ObjectId, u32>,
     queue: EventQueue<Events>,
     socket: UnixStream,
     names: HashMap<u32, &'static str>,
@@ -149,7 +151,9 @@ impl Client {
         let registry = connection.display().get_registry(&queue.handle(), ());
         let names = HashMap::from([(1, "wl_display"), (2, "wl_registry")]);
         let events = Events::default();
-        let mut client = Client { connection, events, registry, queue, socket, names, patience };
+        let acknowledged = HashMap::new();
+        let mut client =
+            Client { connection, events, registry, acknowledged, queue, socket, names, patience };
         client.roundtrip()?;
         Ok(client)
     }

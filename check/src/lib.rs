@@ -15,8 +15,12 @@ pub mod expect;
 mod footprint;
 pub mod format;
 pub mod hugepages;
+pub mod frames;
+
 pub mod memory;
+pub mod numbers;
 pub mod presets;
+pub mod screenshot;
 pub mod session;
 pub mod share;
 pub mod single;

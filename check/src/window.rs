@@ -3,6 +3,7 @@
 use std::os::fd::AsFd;
 
 use selkie_protocols::upstream::xdg::shell::client::{xdg_surface, xdg_toplevel, xdg_wm_base};
+use wayland_client::Proxy;
 use wayland_client::protocol::{wl_buffer, wl_callback, wl_compositor, wl_shm, wl_shm_pool, wl_surface};
 
 use crate::case::Stop;
@@ -81,11 +82,38 @@ impl Client {
         Ok(Window { surface, xdg_surface, toplevel })
     }
 
-    /// Acknowledges the last configure that came.
-    pub fn acknowledge(&self, surface: &xdg_surface::XdgSurface) {
-        if let Some(xdg_surface::Event::Configure { serial }) = self.of(surface).last() {
-            surface.ack_configure(*serial);
+    /// Acknowledges the last configure that came, if that has not been done.
+    pub fn acknowledge(&mut self, surface: &xdg_surface::XdgSurface) {
+        let Some(xdg_surface::Event::Configure { serial }) = self.of(surface).last() else { return };
+        let serial = *serial;
+        if self.acknowledged.insert(surface.id(), serial) != Some(serial) {
+            surface.ack_configure(serial);
         }
+    }
+
+    /// Does what a compositor asks of a window that it has just placed, with another frame: some show it only then.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::present`].
+    pub fn follow(&mut self, window: &Window, buffer: &wl_buffer::WlBuffer) -> Result<(), Stop> {
+        for _ in 0..2 {
+            self.roundtrip()?;
+            self.acknowledge(&window.xdg_surface);
+            self.present(&window.surface, buffer)?;
+        }
+        Ok(())
+    }
+
+    /// A window that is not only shown, but where it belongs; with its buffer.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::shown_window`].
+    pub fn visible_window(&mut self) -> Result<(Window, wl_buffer::WlBuffer), Stop> {
+        let (window, buffer) = self.shown_window()?;
+        self.follow(&window, &buffer)?;
+        Ok((window, buffer))
     }
 
     /// Attaches a buffer, damages all, commits, and waits for the frame callback: then it has been on the screen.

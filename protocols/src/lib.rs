@@ -53,3 +53,20 @@ pub mod ledger {
         wayland_scanner::generate_server_code!("./selkie-ledger-v1.xml");
     }
 }
+
+/// How weston up to version 11 gives pictures of its outputs, the client's side: `weston-screenshooter.xml`.
+#[cfg(feature = "client")]
+#[allow(missing_docs, clippy::all, clippy::unwrap_used)]
+#[allow(dead_code, unused_imports, unused_unsafe, unused_variables)]
+#[allow(non_camel_case_types, non_snake_case, non_upper_case_globals)]
+pub mod weston_screenshooter {
+    use wayland_client;
+    use wayland_client::protocol::*;
+
+    pub mod __interfaces {
+        use wayland_client::protocol::__interfaces::*;
+        wayland_scanner::generate_interfaces!("./weston-screenshooter.xml");
+    }
+    use self::__interfaces::*;
+    wayland_scanner::generate_client_code!("./weston-screenshooter.xml");
+}
