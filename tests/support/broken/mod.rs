@@ -6,10 +6,16 @@
 //! It runs as a process of its own: a test file has an ignored test that calls [`serve_if_asked`], and starts itself with
 //! [`command`].
 
+mod commit;
+mod numbers;
 mod pages;
+mod presentation;
+mod screencopy;
 mod shell;
 mod shm;
+mod subsurface;
 mod surface;
+mod viewport;
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -22,6 +28,7 @@ use std::sync::{Arc, Mutex};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use wayland_server::backend::{ClientData, ClientId, ObjectId};
+use wayland_server::protocol::wl_callback;
 use wayland_server::{Display, DisplayHandle, ListeningSocket};
 
 /// The environment variable with the faults: names with commas between them.
@@ -37,6 +44,9 @@ pub struct State {
     surfaces: HashMap<ObjectId, surface::Surface>,
     /// The inodes of all memory that there ever was.
     files: HashSet<u64>,
+    /// Frame callbacks that are due.
+    due: Vec<wl_callback::WlCallback>,
+    handle: DisplayHandle,
 }
 
 impl State {
@@ -61,10 +71,21 @@ pub fn serve_if_asked() {
     let listener = ListeningSocket::bind_absolute(path).unwrap();
     let mut display: Display<State> = Display::new().unwrap();
     let handle = display.handle();
-    let mut state = State { faults, armed: false, surfaces: HashMap::new(), files: HashSet::new() };
+    let mut state = State {
+        faults,
+        armed: false,
+        surfaces: HashMap::new(),
+        files: HashSet::new(),
+        due: Vec::new(),
+        handle: display.handle(),
+    };
     surface::globals(&handle);
     shm::globals(&handle);
     shell::globals(&handle);
+    subsurface::globals(&handle);
+    presentation::globals(&handle);
+    viewport::globals(&handle);
+    screencopy::globals(&handle);
     loop {
         let fd = display.as_fd().try_clone_to_owned().unwrap();
         let mut fds =
@@ -75,6 +96,7 @@ pub fn serve_if_asked() {
             display.handle().insert_client(stream, Arc::new(Peer)).unwrap();
         }
         display.dispatch_clients(&mut state).unwrap();
+        state.call_back();
         display.flush_clients().unwrap();
     }
 }

@@ -1,6 +1,7 @@
 //! wl_shm: pools and buffers. Honest, it checks every number and reads by pread(2), which cannot fault.
 
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use rustix::fs::SealFlags;
@@ -30,6 +31,8 @@ impl Pool {
             || state.has("wants-exact-size") && file_size(&self.fd) != size
             || state.has("refuses-holes") && has_holes(&self.fd, size))
     }
+    /// Whether its wl_shm_pool is gone.
+    orphaned: AtomicBool,
 }
 
 /// A buffer in a pool.
@@ -75,21 +78,42 @@ impl Buffer {
             let mapping = self.pool.mapping.lock().unwrap();
             mapping.as_ref().map(|mapping| mapping.sum(self.offset.max(0) as usize, len));
         }
+        let orphaned = self.pool.orphaned.load(Ordering::Relaxed);
+        assert!(!orphaned || !state.has("unmaps-with-pool"), "nothing is mapped here");
+        let offset = if state.has("ignores-offset") { 0 } else { self.offset };
+        let stride = if state.has("ignores-stride") { self.width.wrapping_mul(4) } else { self.stride };
         let mut pixels = Vec::new();
+        if width.max(height) > 1 << 18 || width * height > 1 << 22 {
+            return pixels;
+        }
         let mut row = vec![0_u8; width * 4];
         for y in 0..height {
-            let at = i64::from(self.offset) + y as i64 * i64::from(self.stride);
+            let at = i64::from(offset) + y as i64 * i64::from(stride);
             row.fill(0);
             let _ = rustix::io::pread(&self.pool.fd, &mut row, at.max(0) as u64);
             pixels.extend(row.chunks_exact(4).map(|p| u32::from_le_bytes([p[0], p[1], p[2], p[3]])));
         }
         pixels
     }
+
+    /// Writes pixels of the same size into it.
+    pub fn write(&self, pixels: &[u32]) {
+        for (y, row) in pixels.chunks_exact(self.width.max(1) as usize).enumerate() {
+            let at = i64::from(self.offset) + y as i64 * i64::from(self.stride);
+            let bytes: Vec<u8> = row.iter().flat_map(|pixel| pixel.to_le_bytes()).collect();
+            let _ = rustix::io::pwrite(&self.pool.fd, &bytes, at.max(0) as u64);
+        }
+    }
+
+    /// Leaves an fd of its memory behind.
+    pub fn forget_fd(&self) {
+        std::mem::forget(self.pool.fd.try_clone());
+    }
 }
 
 impl GlobalDispatch<wl_shm::WlShm, ()> for State {
     fn bind(
-        _: &mut Self,
+        state: &mut Self,
         _: &Handle,
         _: &Client,
         new: New<wl_shm::WlShm>,
@@ -98,7 +122,9 @@ impl GlobalDispatch<wl_shm::WlShm, ()> for State {
     ) {
         let shm = init.init(new, ());
         shm.format(wl_shm::Format::Argb8888);
-        shm.format(wl_shm::Format::Xrgb8888);
+        if !state.has("offers-argb-only") {
+            shm.format(wl_shm::Format::Xrgb8888);
+        }
     }
 }
 
@@ -125,6 +151,9 @@ impl Dispatch<wl_shm::WlShm, ()> for State {
         if others && seals.contains(SealFlags::SHRINK) {
             return shm.post_error(wl_shm::Error::InvalidFd, "not sealed as it should be");
         }
+        if size > 1 << 30 && state.has("wants-small-pools") {
+            return shm.post_error(wl_shm::Error::InvalidStride, "so much");
+        }
         if seals.contains(SealFlags::SEAL | SealFlags::SHRINK) && state.has("refuses-sealed") {
             return shm.post_error(wl_shm::Error::InvalidFd, "no sealed memory, please");
         }
@@ -149,7 +178,7 @@ impl Dispatch<wl_shm::WlShm, ()> for State {
             return shm.post_error(wl_shm::Error::InvalidFd, "there is a pool of that file already");
         }
         let (size, mapping) = (Mutex::new(size), Mutex::new(mapping));
-        init.init(id, Arc::new(Pool { fd, size, mapping, seals }));
+        init.init(id, Arc::new(Pool { fd, size, orphaned: AtomicBool::new(false), mapping, seals }));
     }
 }
 
@@ -171,6 +200,12 @@ impl Dispatch<wl_shm_pool::WlShmPool, Arc<Pool>> for State {
                 }
                 let (w, h, s) = (i64::from(width), i64::from(height), i64::from(stride));
                 let fits = offset >= 0 && w > 0 && h > 0 && s >= w * 4 && i64::from(offset) + s * h <= size;
+                assert!(fits || !state.has("asserts-layouts"), "the buffer does not fit");
+                let odd = stride % 4 != 0 || offset % 4 != 0;
+                assert!(!odd || !state.has("asserts-alignment"), "pixels at odd places");
+                let large = w.max(h) > 32767 || s > 1 << 20;
+                assert!(!large || !state.has("asserts-16-bits"), "coordinates have 16 bits");
+                let fits = fits && !(state.has("wants-a-byte-more") && i64::from(offset) + s * h == size);
                 if !fits && !state.has("takes-any-layout") {
                     return resource.post_error(wl_shm::Error::InvalidStride, "the buffer does not fit");
                 }
@@ -206,6 +241,7 @@ impl Dispatch<wl_shm_pool::WlShmPool, Arc<Pool>> for State {
                 *mapping = Mapping::new(&pool.fd, size.max(1) as usize, state.has("maps-for-writing"));
                 assert!(mapping.is_some() || !state.has("dies-of-unmappable"), "mmap failed");
             }
+            wl_shm_pool::Request::Destroy => pool.orphaned.store(true, Ordering::Relaxed),
             _ => {}
         }
     }

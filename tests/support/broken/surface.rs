@@ -1,26 +1,49 @@
-//! wl_compositor and its surfaces: what is committed is copied and given back at once.
+//! wl_compositor and its surfaces.
 
-use wayland_server::protocol::{wl_buffer, wl_callback, wl_compositor, wl_region, wl_shm, wl_surface};
-use wayland_server::{Client, DataInit, Dispatch, DisplayHandle, GlobalDispatch, New, Resource};
+use selkie_protocols::upstream::wp::presentation_time::server::wp_presentation_feedback;
+use wayland_server::backend::ObjectId;
+use wayland_server::protocol::{wl_buffer, wl_callback, wl_compositor, wl_region, wl_surface};
+use wayland_server::{Client, DataInit, Dispatch, DisplayHandle, GlobalDispatch, New, Resource, WEnum};
 
-use super::{Handle, State, shell, shm};
+use super::{Handle, State, commit, numbers, shell};
+
+/// What one commit brings.
+#[derive(Default)]
+pub struct Content {
+    /// `Some(None)`: a null buffer is attached.
+    pub attach: Option<Option<wl_buffer::WlBuffer>>,
+    pub damaged: bool,
+    pub callbacks: Vec<wl_callback::WlCallback>,
+    pub releases: Vec<wl_callback::WlCallback>,
+    pub feedback: Vec<wp_presentation_feedback::WpPresentationFeedback>,
+}
 
 /// A surface's state.
 #[derive(Default)]
 pub struct Surface {
-    /// `Some(None)`: a null buffer is attached.
-    pending: Option<Option<wl_buffer::WlBuffer>>,
-    callbacks: Vec<wl_callback::WlCallback>,
-    /// Its pixels, row by row.
+    /// When it was made, compared with others.
+    pub number: usize,
+    pub pending: Content,
+    /// Of a synchronised subsurface: what waits for the parent's commit.
+    pub waiting: Option<Content>,
+    /// Whose subsurface it is.
+    pub parent: Option<ObjectId>,
+    pub synchronised: bool,
+    pub position: (i32, i32),
+    /// Its pixels, row by row, and their size.
     pub picture: Vec<u32>,
-    /// Where the picture came from, if it will be read again.
-    shown: Option<wl_buffer::WlBuffer>,
+    pub size: (i32, i32),
+    /// Where the picture came from, and the one before: for those who read it again.
+    pub shown: Option<wl_buffer::WlBuffer>,
+    pub before: Option<wl_buffer::WlBuffer>,
+    /// What was said of scale and crop.
+    pub scaled: numbers::Scaled,
     /// Its role, if it is a window.
     pub window: Option<shell::Window>,
 }
 
 pub fn globals(handle: &Handle) {
-    handle.create_global::<State, wl_compositor::WlCompositor, ()>(5, ());
+    handle.create_global::<State, wl_compositor::WlCompositor, ()>(7, ());
 }
 
 impl GlobalDispatch<wl_compositor::WlCompositor, ()> for State {
@@ -49,7 +72,8 @@ impl Dispatch<wl_compositor::WlCompositor, ()> for State {
         match request {
             wl_compositor::Request::CreateSurface { id } => {
                 let surface = init.init(id, ());
-                state.surfaces.insert(surface.id(), Surface::default());
+                let number = 1 + state.surfaces.values().map(|known| known.number).max().unwrap_or(0);
+                state.surfaces.insert(surface.id(), Surface { number, ..Surface::default() });
             }
             wl_compositor::Request::CreateRegion { id } => drop(init.init(id, ())),
             _ => {}
@@ -59,14 +83,18 @@ impl Dispatch<wl_compositor::WlCompositor, ()> for State {
 
 impl Dispatch<wl_region::WlRegion, ()> for State {
     fn request(
-        _: &mut Self,
+        state: &mut Self,
         _: &Client,
         _: &wl_region::WlRegion,
-        _: wl_region::Request,
+        request: wl_region::Request,
         (): &(),
         _: &DisplayHandle,
         _: &mut DataInit<'_, Self>,
     ) {
+        use wl_region::Request::{Add, Subtract};
+        if let Add { x, y, width, height } | Subtract { x, y, width, height } = request {
+            numbers::rectangle(state, (x, y, width, height));
+        }
     }
 }
 
@@ -93,14 +121,50 @@ impl Dispatch<wl_surface::WlSurface, ()> for State {
         _: &DisplayHandle,
         init: &mut DataInit<'_, Self>,
     ) {
+        let (adds, early) = (state.has("adds-in-32-bits"), state.has("calls-back-at-request"));
+        let (gives, any_attach) = (state.has("releases-at-attach"), state.has("takes-any-attach"));
         let Some(known) = state.surfaces.get_mut(&surface.id()) else { return };
         match request {
-            wl_surface::Request::Attach { buffer, .. } => known.pending = Some(buffer),
+            wl_surface::Request::Attach { buffer, x, y } => {
+                if surface.version() >= 5 && (x, y) != (0, 0) && !any_attach {
+                    return surface.post_error(wl_surface::Error::InvalidOffset, "that is offset's work");
+                }
+                if adds {
+                    known.position = numbers::moved(known.position, (x, y));
+                }
+                if let Some(buffer) = buffer.as_ref().filter(|_| gives) {
+                    buffer.release();
+                }
+                known.pending.attach = Some(buffer);
+            }
+            wl_surface::Request::Offset { x, y } if adds => {
+                known.position = numbers::moved(known.position, (x, y));
+            }
+            wl_surface::Request::Damage { x, y, width, height }
+            | wl_surface::Request::DamageBuffer { x, y, width, height } => {
+                known.pending.damaged = true;
+                numbers::rectangle(state, (x, y, width, height));
+            }
             wl_surface::Request::Frame { callback } => {
                 let callback = init.init(callback, ());
-                known.callbacks.push(callback);
+                let waiting = if early { &mut state.due } else { &mut known.pending.callbacks };
+                waiting.push(callback);
             }
-            wl_surface::Request::Commit => commit(state, surface),
+            wl_surface::Request::GetRelease { callback } => {
+                known.pending.releases.push(init.init(callback, ()));
+            }
+            wl_surface::Request::SetBufferScale { scale } => {
+                known.scaled.scale = Some(scale);
+                if scale < 1 && !state.has("takes-any-scale") {
+                    surface.post_error(wl_surface::Error::InvalidScale, "no such scale");
+                }
+            }
+            wl_surface::Request::SetBufferTransform { transform: WEnum::Unknown(_) }
+                if !state.has("takes-any-transform") =>
+            {
+                surface.post_error(wl_surface::Error::InvalidTransform, "no such transform");
+            }
+            wl_surface::Request::Commit => commit::commit(state, surface),
             _ => {}
         }
     }
@@ -111,42 +175,6 @@ impl Dispatch<wl_surface::WlSurface, ()> for State {
         surface: &wl_surface::WlSurface,
         (): &(),
     ) {
-        state.surfaces.remove(&surface.id());
-    }
-}
-
-fn commit(state: &mut State, surface: &wl_surface::WlSurface) {
-    let Some(known) = state.surfaces.get_mut(&surface.id()) else { return };
-    if let Some(window) = &mut known.window {
-        window.configure();
-    }
-    let (pending, callbacks) = (known.pending.take(), std::mem::take(&mut known.callbacks));
-    if let Some(Some(buffer)) = &pending
-        && shm::of(buffer).is_some_and(|buffer| !buffer.pool().is_as_believed(state))
-    {
-        return buffer.post_error(wl_shm::Error::InvalidFd, "the memory is not as it was");
-    }
-    let rereads = state.has("rereads-all");
-    if rereads {
-        let shown = state.surfaces.values().filter_map(|known| known.shown.as_ref());
-        shown.filter_map(shm::of).for_each(|buffer| drop(buffer.read(state)));
-    }
-    let picture = match &pending {
-        Some(Some(buffer)) => shm::of(buffer).map(|pixels| pixels.read(state)),
-        Some(None) => Some(Vec::new()),
-        None => None,
-    };
-    if let (Some(picture), Some(known)) = (picture, state.surfaces.get_mut(&surface.id())) {
-        known.picture = picture;
-        known.shown = pending.clone().flatten().filter(|_| rereads);
-    }
-    if let Some(Some(buffer)) = pending
-        && buffer.is_alive()
-        && !state.has("never-releases")
-    {
-        buffer.release();
-    }
-    if !state.has("never-calls-back") {
-        callbacks.into_iter().for_each(|callback| callback.done(0));
+        commit::destroyed(state, &surface.id());
     }
 }
