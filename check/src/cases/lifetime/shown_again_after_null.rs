@@ -1,0 +1,33 @@
+//! Hidden, and shown again.
+
+use crate::frames::FIRST;
+
+use crate::cases::prelude::*;
+
+pub(super) const CASE: Case = Case {
+    id: "lifetime.shown-again-after-null",
+    does: "Shows a buffer on a subsurface, attaches null to it, and shows the same buffer again.",
+    must: "The buffer is shown.",
+    reference: "wayland.xml, wl_surface.attach; wl_subsurface: \"A sub-surface becomes mapped, when a non-NULL wl_buffer is applied\"",
+    matters: "What was let go of when the surface was hidden is needed once more.",
+    run,
+    ..Case::DEFAULT
+};
+
+fn run(session: &Session) -> Outcome {
+    let mut client = session.connect()?;
+    let (window, buffer) = client.visible_window()?;
+    let (child, subsurface) = client.subsurface(&window.surface)?;
+    subsurface.set_desync();
+    let painted = client.painted(FIRST)?;
+    client.present(&window.surface, &buffer)?;
+    client.present(&child, &painted.buffer)?;
+    child.attach(None, 0, 0);
+    child.commit();
+    client.present(&window.surface, &buffer)?;
+    client.present(&child, &painted.buffer)?;
+    match client.look()? {
+        Some(picture) if picture.count(FIRST) == 0 => Err(Stop::fail("its pixels", "others on the output")),
+        _ => Ok("shown".to_owned()),
+    }
+}
