@@ -36,6 +36,8 @@ pub struct Holdings {
     pub seat: usize,
     /// Commits that wait for fences.
     pub held: usize,
+    /// Pictures that were asked for, and whom they were asked of.
+    pub screencopy: usize,
     /// Surfaces in the picture.
     pub shown: usize,
 }
@@ -59,7 +61,8 @@ impl Remembered {
 }
 
 impl ByHand {
-    /// A compositor with an output of `size` that allows each client as much as `limits` says. Takes dma-bufs.
+    /// A compositor with an output of `size` that allows each client as much as `limits` says. Takes dma-bufs, and
+    /// lets pictures be taken.
     ///
     /// # Errors
     ///
@@ -70,6 +73,7 @@ impl ByHand {
             size,
             refresh_hz: 0,
             dmabuf: Some(true),
+            screencopy: true,
             // The fds of the clients in this process would be taken for strays.
             limits: Limits { stray_fds: u64::MAX, ..limits },
             ..Config::default()
@@ -111,6 +115,7 @@ impl ByHand {
             shell: server.shell.holdings(),
             seat: server.seat.holdings(),
             held: server.held.len(),
+            screencopy: server.screencopy.holdings(),
             shown: server.scene.elements.iter().filter(|e| of_surface(&e.id)).count(),
         }
     }

@@ -41,6 +41,14 @@ pub(crate) struct Screencopy {
     timed: bool,
 }
 
+#[cfg(feature = "fuzzing")]
+impl Screencopy {
+    /// How much it keeps of clients: managers and pictures.
+    pub fn holdings(&self) -> usize {
+        self.managers.len() + self.shots.len() + self.waiting
+    }
+}
+
 /// A bound manager, or one that is gone while frames of it are left.
 #[derive(Default)]
 struct Manager {

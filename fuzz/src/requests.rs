@@ -73,6 +73,7 @@ impl Scene {
             subsurface_depth: 8,
             touched_bytes: 16 << 20,
             dmabufs: 16,
+            captures: 8,
             objects: 2048,
             callbacks: 32,
             unread_bytes: 64 << 10,

@@ -8,6 +8,7 @@ use selkie_protocols::upstream::wp::linux_dmabuf::zv1::client::zwp_linux_dmabuf_
 use selkie_protocols::upstream::wp::presentation_time::client::wp_presentation::WpPresentation;
 use selkie_protocols::upstream::wp::viewporter::client::wp_viewporter::WpViewporter;
 use selkie_protocols::upstream::xdg::shell::client::xdg_wm_base::XdgWmBase;
+use selkie_protocols::upstream::xdg::xdg_output::zv1::client::zxdg_output_manager_v1::ZxdgOutputManagerV1;
 use selkie_protocols::wayland_client::Proxy;
 use selkie_protocols::wayland_client::backend::protocol::Interface;
 use selkie_protocols::wayland_client::protocol::{
@@ -15,6 +16,7 @@ use selkie_protocols::wayland_client::protocol::{
     wl_output::WlOutput, wl_registry::WlRegistry, wl_seat::WlSeat, wl_shm::WlShm,
     wl_subcompositor::WlSubcompositor,
 };
+use selkie_protocols::wlr::screencopy::v1::client::zwlr_screencopy_manager_v1::ZwlrScreencopyManagerV1;
 
 /// `wl_display`, which is object 1.
 pub fn display() -> &'static Interface {
@@ -44,6 +46,8 @@ pub fn global(name: &str) -> &'static Interface {
         WpPresentation::interface(),
         ZwpLinuxDmabufV1::interface(),
         SelkieLedgerManagerV1::interface(),
+        ZxdgOutputManagerV1::interface(),
+        ZwlrScreencopyManagerV1::interface(),
     ];
     let known = all.into_iter().find(|interface| interface.name == name);
     known.unwrap_or_else(|| panic!("{name} is offered, and not fuzzed"))
