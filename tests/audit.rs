@@ -487,6 +487,7 @@ fn a_dmabuf_is_told() {
     assert_eq!(commits, 6);
     for dmabuf in dmabufs {
         assert_eq!((&dmabuf["exporter"], &dmabuf["error"]), (&"udmabuf".into(), &Value::Null));
+        assert_eq!(dmabuf["name"], "dmabuf:");
         assert!(dmabuf["size"].as_u64().unwrap() >= 200 * 100 * 4);
         for buffer in dmabuf["buffers"].as_array().unwrap() {
             assert_eq!((&buffer["width"], &buffer["height"]), (&200.into(), &100.into()));

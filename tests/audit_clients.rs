@@ -174,3 +174,15 @@ fn our_own_client() {
         assert_eq!((&buffer["not_imported"], &buffer["not_forwarded"]), (&no, &no), "{buffer}");
     }
 }
+
+/// It shows nothing: the compositor draws into its memory.
+#[test]
+fn grim() {
+    require_programs!("grim");
+    let audit = audit(&[], &["grim", "-t", "ppm", "/dev/null"]);
+    assert_memory(&audit, "/dev/shm/", "/dev/shm file", "seal", "impossible");
+    assert_never_resized(&audit, "/dev/shm/");
+    assert_eq!(audit.pools()[0]["commits"], 0);
+    assert_eq!(audit.report["ended"], "exited with 0", "{}", audit.log);
+    assert_policies(&audit, ["refused", "refused", "copied", "guarded"]);
+}

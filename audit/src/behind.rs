@@ -77,7 +77,15 @@ impl Running {
                 let backend = if *visible { "wayland" } else { "headless" };
                 let mut command = Command::new(executable);
                 command
-                    .args(["compositor", "--policy", "guard", "--dmabuf", "auto", "--die-with-parent"])
+                    .args([
+                        "compositor",
+                        "--policy",
+                        "guard",
+                        "--dmabuf",
+                        "auto",
+                        "--screencopy",
+                        "--die-with-parent",
+                    ])
                     .args(["--socket", SOCKET, "--backend", backend])
                     .env("XDG_RUNTIME_DIR", dir)
                     .stdin(Stdio::null())

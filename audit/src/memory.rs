@@ -155,10 +155,9 @@ pub(crate) fn name(fd: BorrowedFd<'_>) -> String {
     let link = std::fs::read_link(format!("/proc/thread-self/fd/{}", fd.as_raw_fd()));
     let link = link.map(|path| path.to_string_lossy().into_owned()).unwrap_or_default();
     let link = link.strip_suffix(" (deleted)").unwrap_or(&link);
-    match link.strip_prefix("/memfd:") {
-        Some(name) => format!("memfd:{name}"),
-        None => link.to_owned(),
-    }
+    // What has no path has a name instead, behind a slash.
+    let is_name = ["/memfd:", "/dmabuf:"].iter().any(|kind| link.starts_with(kind));
+    link.get(usize::from(is_name)..).unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

@@ -95,7 +95,7 @@ impl Usage {
 }
 
 /// Where a buffer's pixels are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Source {
     Pool(usize),
     DmaBuf(usize),

@@ -56,6 +56,8 @@ pub struct Advice {
     pub programs: Vec<String>,
     /// What the memory is called.
     pub memory: Vec<String>,
+    /// The libraries that make such memory, where they are known: it is they that have to change.
+    pub made_by: Vec<&'static str>,
     /// What to do, in a sentence.
     pub advice: String,
 }
@@ -193,6 +195,9 @@ pub struct Usage {
     pub drew_before_release: u64,
 }
 
+/// How many buffers have the same numbers.
+type Layouts = BTreeMap<record::Layout, usize>;
+
 /// Everything but the connections.
 pub(crate) struct Head {
     pub command: Vec<String>,
@@ -206,9 +211,14 @@ pub(crate) struct Head {
 impl Report {
     pub(crate) fn new(head: Head, records: &[record::Connection]) -> Self {
         let connections: Vec<Connection> = records.iter().map(Connection::new).collect();
-        let pools = || connections.iter().flat_map(|c| &c.pools);
+        let wrong: Vec<Outcome> = (connections.iter().flat_map(|c| &c.dmabufs))
+            .filter_map(|dmabuf| {
+                Some(Outcome { treatment: Treatment::Refused, why: Some(dmabuf.error.clone()?) })
+            })
+            .collect();
         let worst = |policy: Policy| {
-            let outcomes = pools().filter_map(|pool| pool.policies.get(policy.name()));
+            let pools = connections.iter().flat_map(|c| &c.pools);
+            let outcomes = pools.filter_map(|pool| pool.policies.get(policy.name())).chain(&wrong);
             let worst = outcomes.max_by_key(|outcome| severity(outcome.treatment)).cloned();
             (policy.name(), worst.unwrap_or(Outcome { treatment: Treatment::Mapped, why: None }))
         };
@@ -255,7 +265,12 @@ fn all_advice(records: &[record::Connection]) -> Vec<Advice> {
             let Some(text) = advice(&verdict(pool)) else { continue };
             let name = &pool.arrival.name;
             let at = all.iter().position(|known| known.advice == text).unwrap_or_else(|| {
-                all.push(Advice { programs: Vec::new(), memory: Vec::new(), advice: text });
+                all.push(Advice {
+                    programs: Vec::new(),
+                    memory: Vec::new(),
+                    made_by: Vec::new(),
+                    advice: text,
+                });
                 all.len() - 1
             });
             let Some(known) = all.get_mut(at) else { continue };
@@ -265,6 +280,8 @@ fn all_advice(records: &[record::Connection]) -> Vec<Advice> {
             if !known.memory.contains(name) {
                 known.memory.push(name.clone());
             }
+            let library = made_by(pool.arrival.examined.kind, name);
+            known.made_by.extend(library.filter(|library| !known.made_by.contains(library)));
         }
     }
     all
@@ -272,13 +289,11 @@ fn all_advice(records: &[record::Connection]) -> Vec<Advice> {
 
 impl Connection {
     fn new(record: &record::Connection) -> Self {
-        let buffers = |source| {
-            let mut counted: BTreeMap<record::Layout, usize> = BTreeMap::new();
-            for buffer in record.buffers.iter().filter(|b| b.source == source) {
-                *counted.entry(buffer.layout).or_default() += 1;
-            }
-            counted
-        };
+        let mut counted: BTreeMap<Source, Layouts> = BTreeMap::new();
+        for buffer in &record.buffers {
+            *counted.entry(buffer.source).or_default().entry(buffer.layout).or_default() += 1;
+        }
+        let buffers = |source| counted.get(&source).cloned().unwrap_or_default();
         let pools = record.pools.iter().enumerate();
         let dmabufs = record.dmabufs.iter().enumerate();
         Self {
@@ -308,7 +323,7 @@ impl Surface {
 }
 
 impl Pool {
-    fn new(pool: &record::Pool, buffers: &BTreeMap<record::Layout, usize>) -> Self {
+    fn new(pool: &record::Pool, buffers: &Layouts) -> Self {
         let Arrival { examined, name, kind, sealing, writable } = &pool.arrival;
         let verdict = verdict(pool);
         let (verdict_name, why) = match &verdict {
@@ -359,7 +374,7 @@ impl Pool {
 }
 
 impl DmaBuf {
-    fn new(dmabuf: &record::DmaBuf, buffers: &BTreeMap<record::Layout, usize>) -> Self {
+    fn new(dmabuf: &record::DmaBuf, buffers: &Layouts) -> Self {
         Self {
             exporter: dmabuf.exporter.clone(),
             name: dmabuf.name.clone(),
@@ -430,6 +445,7 @@ fn made_by(kind: Kind, name: &str) -> Option<&'static str> {
         "memfd:wayland-cursor" => Some("libwayland-cursor"),
         "memfd:gdk-wayland" => Some("GTK"),
         "memfd:mesa-shared" => Some("Mesa"),
+        "memfd:wayland-shm" => Some("Qt"),
         _ => None,
     }
 }

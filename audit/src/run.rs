@@ -91,10 +91,6 @@ pub enum AuditError {
 ///
 /// [`AuditError`].
 pub fn run(config: &Config) -> Result<Report, AuditError> {
-    // Every pool of the program keeps a descriptor.
-    if let Err(error) = raise_fd_limit() {
-        tracing::warn!(%error, "cannot raise the limit of open files");
-    }
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
     let parent = runtime.clone().unwrap_or_else(std::env::temp_dir);
     // Mode 0700.
@@ -116,6 +112,10 @@ pub fn run(config: &Config) -> Result<Report, AuditError> {
     let runtime = runtime.unwrap_or_else(|| dir.path().to_owned());
     let private = matches!(config.behind, Behind::Selkie { .. });
     let program = Program::spawn(&config.command, &display, &runtime, private)?;
+    // Every pool of the program keeps a descriptor here. The program gets the limit that there was.
+    if let Err(error) = raise_fd_limit() {
+        tracing::warn!(%error, "cannot raise the limit of open files");
+    }
     // Children inherit blocked signals, so this comes after them; and before there is another thread, which would get the signals.
     let signals = Signals::new(&[Caught::SIGINT, Caught::SIGTERM]).map_err(AuditError::Loop)?;
     handle

@@ -43,13 +43,14 @@ impl fmt::Display for Report {
             }
         }
         for advice in &self.advice {
-            writeln!(
-                f,
-                "To do for {} ({}): {}.",
-                advice.programs.join(", "),
-                advice.memory.join(", "),
-                advice.advice
-            )?;
+            // Files have a name each.
+            let names = advice.memory.first().map_or("", String::as_str);
+            let more = if advice.memory.len() > 1 { ", …" } else { "" };
+            let by = match advice.made_by.as_slice() {
+                [] => String::new(),
+                libraries => format!(", made by {}", libraries.join(", ")),
+            };
+            writeln!(f, "To do for {} ({names}{more}{by}): {}.", advice.programs.join(", "), advice.advice)?;
         }
         if !self.hidden_globals.is_empty() {
             writeln!(f, "Not shown to the program: {}.", self.hidden_globals.join(", "))?;
@@ -69,10 +70,21 @@ fn says(outcome: &Outcome) -> String {
     }
 }
 
+/// What memory in one row has in common.
+#[derive(PartialEq)]
+struct Alike {
+    program: String,
+    family: String,
+    kind: String,
+    seals: String,
+    treatments: Vec<&'static str>,
+}
+
 /// Memory that is alike.
 struct Row<'a> {
-    /// Program, name, kind, seals, and what the policies make of it.
-    alike: Vec<String>,
+    /// What it is called, or the first of it.
+    name: String,
+    alike: Alike,
     count: usize,
     claimed: u64,
     file: Option<u64>,
@@ -88,6 +100,9 @@ fn rows(connections: &[Connection]) -> Vec<Row<'_>> {
     let mut add = |row: Row<'static>, buffers| match rows.iter_mut().find(|known| known.alike == row.alike) {
         Some(known) => {
             known.count += 1;
+            if known.name != row.name {
+                known.name.clone_from(&known.alike.family);
+            }
             known.claimed = known.claimed.max(row.claimed);
             known.file = known.file.max(row.file);
             known.resident = known.resident.max(row.resident);
@@ -99,12 +114,18 @@ fn rows(connections: &[Connection]) -> Vec<Row<'_>> {
     };
     for connection in connections {
         for pool in &connection.pools {
-            let mut alike =
-                vec![connection.program.clone(), pool.name.clone(), pool.kind.clone(), seals(pool)];
-            alike.extend(Policy::ALL.iter().map(|policy| {
-                pool.policies.get(policy.name()).map_or("", |outcome| outcome.treatment.name()).to_owned()
-            }));
+            let treatments = Policy::ALL.iter().filter_map(|policy| {
+                pool.policies.get(policy.name()).map(|outcome| outcome.treatment.name())
+            });
+            let alike = Alike {
+                program: connection.program.clone(),
+                family: family(&pool.name),
+                kind: pool.kind.clone(),
+                seals: seals(pool),
+                treatments: treatments.collect(),
+            };
             let row = Row {
+                name: pool.name.clone(),
                 alike,
                 count: 1,
                 claimed: pool.largest_claim,
@@ -118,10 +139,16 @@ fn rows(connections: &[Connection]) -> Vec<Row<'_>> {
             add(row, &pool.buffers);
         }
         for dmabuf in &connection.dmabufs {
-            let kind = format!("dma-buf ({})", dmabuf.exporter);
-            let mut alike = vec![connection.program.clone(), dmabuf.name.clone(), kind, NONE.to_owned()];
-            alike.extend(Policy::ALL.iter().map(|_| Treatment::Mapped.name().to_owned()));
+            let treatment = if dmabuf.error.is_some() { Treatment::Refused } else { Treatment::Mapped };
+            let alike = Alike {
+                program: connection.program.clone(),
+                family: family(&dmabuf.name),
+                kind: format!("dma-buf ({})", dmabuf.exporter),
+                seals: NONE.to_owned(),
+                treatments: vec![treatment.name(); Policy::ALL.len()],
+            };
             let row = Row {
+                name: dmabuf.name.clone(),
                 alike,
                 count: 1,
                 claimed: dmabuf.size.unwrap_or(0),
@@ -138,6 +165,14 @@ fn rows(connections: &[Connection]) -> Vec<Row<'_>> {
     rows
 }
 
+/// What names have in common of memory that is alike: files have a name each.
+fn family(name: &str) -> String {
+    match name.rsplit_once('/') {
+        Some((directory, _)) => format!("{directory}/…"),
+        None => name.to_owned(),
+    }
+}
+
 fn new_table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);
@@ -151,9 +186,11 @@ fn memory(rows: &[Row<'_>]) -> Table {
         "copy", "guard",
     ]);
     for row in rows {
-        let (head, tail) = row.alike.split_at(4);
+        let Alike { program, kind, seals, treatments, .. } = &row.alike;
         let sizes = [row.count.to_string(), bytes(Some(row.claimed)), bytes(row.file), bytes(row.resident)];
-        table.add_row(head.iter().chain(&sizes).chain(tail));
+        let head = [program, &row.name, kind, seals].map(String::as_str);
+        let sizes = sizes.iter().map(String::as_str);
+        table.add_row(head.into_iter().chain(sizes).chain(treatments.iter().copied()));
     }
     table
 }
@@ -182,7 +219,7 @@ fn used(rows: &[Row<'_>]) -> Table {
             checks => format!("{} of {checks}", usage.drew_before_release),
         };
         table.add_row([
-            row.alike.get(1).cloned().unwrap_or_default(),
+            row.name.clone(),
             buffers(&row.buffers),
             if row.is_dmabuf { NONE.to_owned() } else { row.resizes.to_string() },
             usage.commits.to_string(),
@@ -230,7 +267,7 @@ fn possible(row: &Row<'_>, why_not: impl Fn(&Buffer) -> Option<&str>) -> String 
 /// Why buffers could not be imported or forwarded, each reason once.
 fn obstacles(f: &mut fmt::Formatter<'_>, rows: &[Row<'_>]) -> fmt::Result {
     for row in rows.iter().filter(|row| row.usage.commits > 0) {
-        let name = row.alike.get(1).map_or("", String::as_str);
+        let name = &row.name;
         let mut tell = |what: &str, reasons: BTreeSet<&str>| match reasons.first() {
             Some(first) if reasons.len() > 1 => {
                 writeln!(f, "Not {what}: {name}, {first} (and {} like that).", reasons.len() - 1)
