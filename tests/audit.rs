@@ -326,6 +326,15 @@ fn children_are_covered_and_ended() {
     }
 }
 
+/// Some programs only start another, and are gone before that connects.
+#[test]
+fn a_child_that_goes_on_alone_is_watched() {
+    require_programs!("weston-simple-shm");
+    let audit = audit(&["--frames", "5"], &["sh", "-c", "(sleep 0.2; exec weston-simple-shm) & exit 0"]);
+    assert_eq!(audit.report["ended"], "had shown 5 frames, and was ended", "{}", audit.log);
+    assert_eq!(audit.connections("weston-simple-shm").len(), 1);
+}
+
 #[test]
 fn what_does_not_end_is_ended() {
     require_programs!("weston-simple-shm");

@@ -7,7 +7,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, test_kill_process_group};
 
 /// A program that could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +21,8 @@ pub struct SpawnError {
 pub(crate) struct Program {
     child: Child,
     status: Option<ExitStatus>,
+    /// Nobody of its group is left, so that the group's number may be given to others.
+    gone: bool,
 }
 
 impl Program {
@@ -50,7 +52,7 @@ impl Program {
             command.process_group(0).spawn()
         };
         let child = spawn().map_err(|source| SpawnError { program: program.clone(), source })?;
-        Ok(Self { child, status: None })
+        Ok(Self { child, status: None, gone: false })
     }
 
     /// Becomes readable when it has ended.
@@ -66,18 +68,26 @@ impl Program {
         self.status
     }
 
+    /// Whether it has ended, and all that it has started and left in its group.
+    pub fn all_ended(&mut self) -> bool {
+        let ended = self.ended().is_some();
+        self.gone = self.gone || (ended && test_kill_process_group(Pid::from_child(&self.child)).is_err());
+        self.gone
+    }
+
     /// Sends a signal to it and all in its group.
-    pub fn signal(&self, signal: Signal) {
-        // If all of them are gone, nobody gets it: a group's number is not given away while one of it is left, and we
-        // are asked soon enough after that.
-        let _ = kill_process_group(Pid::from_child(&self.child), signal);
+    pub fn signal(&mut self, signal: Signal) {
+        if !self.all_ended() {
+            // The last of them may just have gone.
+            let _ = kill_process_group(Pid::from_child(&self.child), signal);
+        }
     }
 }
 
 impl Drop for Program {
     fn drop(&mut self) {
-        if self.ended().is_none() {
-            self.signal(Signal::KILL);
+        self.signal(Signal::KILL);
+        if self.status.is_none() {
             let _ = self.child.wait();
         }
     }

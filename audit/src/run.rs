@@ -27,6 +27,12 @@ use crate::report::{Head, Report};
 /// How long a program has to end after it was asked to.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// How often it is looked whether children have ended that are not ours.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// How long what a program has started and left behind may take to connect.
+const LINGER: Duration = Duration::from_secs(10);
+
 /// What to audit, and how.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -131,6 +137,7 @@ pub fn run(config: &Config) -> Result<Report, AuditError> {
         records: Vec::new(),
         live: 0,
         frames: config.frames,
+        alone_since: None,
         ending: None,
     };
     handle
@@ -143,7 +150,7 @@ pub fn run(config: &Config) -> Result<Report, AuditError> {
         .map_err(|e| AuditError::Loop(e.error))?;
     handle
         .insert_source(readable(pidfd), |_, _, session| {
-            session.look();
+            session.program_ended();
             // It stays readable.
             Ok(PostAction::Remove)
         })
@@ -173,6 +180,8 @@ struct Session {
     live: usize,
     /// Ends after that many frames.
     frames: Option<u64>,
+    /// Since when there are only children of it, if at all.
+    alone_since: Option<Instant>,
     /// Why it is being ended, once it is.
     ending: Option<String>,
 }
@@ -229,8 +238,24 @@ impl Session {
 
     /// Stops if there is nothing left to watch.
     fn look(&mut self) {
-        let ended = self.program.ended().is_some();
-        if ended && (self.live == 0 || self.ending.is_some()) {
+        if self.program.ended().is_none() {
+            return;
+        }
+        let waited = self.alone_since.is_some_and(|since| since.elapsed() > LINGER);
+        if self.live == 0 && (waited || self.program.all_ended()) {
+            self.signal.stop();
+        }
+    }
+
+    /// The program has ended. What it started may have yet to connect, and nobody tells when that ends.
+    fn program_ended(&mut self) {
+        self.alone_since = Some(Instant::now());
+        self.look();
+        let looking = self.handle.insert_source(Timer::from_duration(LOOK_EVERY), |_, _, session| {
+            session.look();
+            TimeoutAction::ToDuration(LOOK_EVERY)
+        });
+        if looking.is_err() {
             self.signal.stop();
         }
     }
