@@ -28,7 +28,7 @@ pub fn commit(state: &mut State, surface: &wl_surface::WlSurface) {
             window.configure();
         }
     }
-    if let Some(Some(buffer)) = &known.pending.attach {
+    if let Some(Some(buffer)) = &known.pending.attach.clone() {
         if shm::of(buffer).is_some_and(|buffer| !buffer.pool().is_as_believed(state)) {
             return buffer.post_error(wl_shm::Error::InvalidFd, "the memory is not as it was");
         }

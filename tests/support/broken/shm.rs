@@ -19,6 +19,8 @@ pub struct Pool {
     mapping: Mutex<Option<Mapping>>,
     /// What it was at first.
     seals: SealFlags,
+    /// Whether its wl_shm_pool is gone.
+    orphaned: AtomicBool,
 }
 
 impl Pool {
@@ -31,8 +33,6 @@ impl Pool {
             || state.has("wants-exact-size") && file_size(&self.fd) != size
             || state.has("refuses-holes") && has_holes(&self.fd, size))
     }
-    /// Whether its wl_shm_pool is gone.
-    orphaned: AtomicBool,
 }
 
 /// A buffer in a pool.
