@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
-use selkie_protocols::upstream::xdg::shell::client::xdg_wm_base;
+use selkie_protocols::upstream::xdg::shell::client::{xdg_surface, xdg_wm_base};
 use serde::{Deserialize, Serialize};
 use wayland_client::backend::protocol::ProtocolError;
 use wayland_client::backend::{ObjectData, ObjectId, WaylandError};
@@ -98,6 +98,12 @@ where
         if let (Some(wm), Some(xdg_wm_base::Event::Ping { serial })) = (wm, event.downcast_ref()) {
             wm.pong(*serial);
         }
+        // Some show a window only when it has agreed to the place that they have for it.
+        let window = (proxy as &dyn Any).downcast_ref::<xdg_surface::XdgSurface>();
+        if let (Some(window), Some(xdg_surface::Event::Configure { serial })) = (window, event.downcast_ref())
+        {
+            window.ack_configure(*serial);
+        }
         match event.downcast_ref() {
             Some(wl_registry::Event::Global { name, interface, version }) => {
                 state.globals.push((*name, interface.clone(), *version));
@@ -128,8 +134,6 @@ pub struct Client {
     pub events: Events,
     /// The registry.
     pub registry: wl_registry::WlRegistry,
-    /// The last configure of each window that has been acknowledged.
-    pub(crate) acknowledged: HashMap<ObjectId, u32>,
     queue: EventQueue<Events>,
     socket: UnixStream,
     names: HashMap<u32, &'static str>,
@@ -151,9 +155,7 @@ impl Client {
         let registry = connection.display().get_registry(&queue.handle(), ());
         let names = HashMap::from([(1, "wl_display"), (2, "wl_registry")]);
         let events = Events::default();
-        let acknowledged = HashMap::new();
-        let mut client =
-            Client { connection, events, registry, acknowledged, queue, socket, names, patience };
+        let mut client = Client { connection, events, registry, queue, socket, names, patience };
         client.roundtrip()?;
         Ok(client)
     }

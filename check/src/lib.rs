@@ -14,8 +14,8 @@ pub mod client;
 pub mod expect;
 mod footprint;
 pub mod format;
-pub mod hugepages;
 pub mod frames;
+pub mod hugepages;
 
 pub mod memory;
 pub mod numbers;

@@ -20,7 +20,7 @@ pub const BYTES: i32 = SIDE * SIDE * 4;
 pub struct Window {
     /// Its surface.
     pub surface: wl_surface::WlSurface,
-    /// Its xdg_surface, of which the first configure is acknowledged.
+    /// Its xdg_surface, of which each configure is acknowledged as it comes.
     pub xdg_surface: xdg_surface::XdgSurface,
     /// Its toplevel.
     pub toplevel: xdg_toplevel::XdgToplevel,
@@ -54,7 +54,7 @@ impl Client {
         Ok(self.buffer(&pool, SIDE, SIDE))
     }
 
-    /// Makes a toplevel window, and waits for its first configure, which it acknowledges.
+    /// Makes a toplevel window, and waits for its first configure. Each is acknowledged as it comes.
     ///
     /// # Errors
     ///
@@ -78,17 +78,7 @@ impl Client {
         toplevel.set_title("selkie check".to_owned());
         surface.commit();
         self.wait_for(&xdg_surface, 1)?;
-        self.acknowledge(&xdg_surface);
         Ok(Window { surface, xdg_surface, toplevel })
-    }
-
-    /// Acknowledges the last configure that came, if that has not been done.
-    pub fn acknowledge(&mut self, surface: &xdg_surface::XdgSurface) {
-        let Some(xdg_surface::Event::Configure { serial }) = self.of(surface).last() else { return };
-        let serial = *serial;
-        if self.acknowledged.insert(surface.id(), serial) != Some(serial) {
-            surface.ack_configure(serial);
-        }
     }
 
     /// Does what a compositor asks of a window that it has just placed, with another frame: some show it only then.
@@ -99,7 +89,6 @@ impl Client {
     pub fn follow(&mut self, window: &Window, buffer: &wl_buffer::WlBuffer) -> Result<(), Stop> {
         for _ in 0..2 {
             self.roundtrip()?;
-            self.acknowledge(&window.xdg_surface);
             self.present(&window.surface, buffer)?;
         }
         Ok(())
