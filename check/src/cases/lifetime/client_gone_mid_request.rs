@@ -11,7 +11,7 @@ use crate::cases::prelude::*;
 
 pub(super) const CASE: Case = Case {
     id: "lifetime.client-gone-mid-request",
-    does: "Sends one half of a request, with a memory fd, and drops the connection.",
+    does: "Sends one half of a request, with a memory fd, drops the connection, and lets another client show a window; eight times.",
     must: "The compositor goes on, and keeps nothing.",
     reference: "unix(7), SCM_RIGHTS; wayland.xml",
     matters: "The fd has arrived, and the request that takes it never will.",
@@ -34,7 +34,8 @@ fn run(session: &Session) -> Outcome {
         control.push(SendAncillaryMessage::ScmRights(&fds));
         rustix::net::sendmsg(client.socket(), &[IoSlice::new(&bytes)], &mut control, SendFlags::NOSIGNAL)
             .map_err(memory::cannot("send half a request"))?;
+        drop((client, memory));
+        session.connect()?.shown_window()?;
     }
-    session.connect()?.shown_window()?;
     Ok("went on".to_owned())
 }

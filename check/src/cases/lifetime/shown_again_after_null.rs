@@ -25,7 +25,8 @@ fn run(session: &Session) -> Outcome {
     child.attach(None, 0, 0);
     child.commit();
     client.present(&window.surface, &buffer)?;
-    client.present(&child, &painted.buffer)?;
+    client.submit(&child, &painted.buffer);
+    client.present(&window.surface, &buffer)?;
     match client.look()? {
         Some(picture) if picture.count(FIRST) == 0 => Err(Stop::fail("its pixels", "others on the output")),
         _ => Ok("shown".to_owned()),
