@@ -4,6 +4,8 @@
 //! Where a window is on the output is the compositor's business, so pictures are searched for what should be in them, or
 //! should not.
 
+use std::time::Instant;
+
 use selkie_protocols::weston_screenshooter::weston_screenshooter;
 use selkie_protocols::wlr::screencopy::v1::client::zwlr_screencopy_frame_v1;
 use selkie_protocols::wlr::screencopy::v1::client::zwlr_screencopy_manager_v1::ZwlrScreencopyManagerV1;
@@ -100,6 +102,26 @@ impl Client {
             Ok(screenshots) => screenshots.take(self).map(Some),
             Err(Stop::Skip(_)) => Ok(None),
             Err(other) => Err(other),
+        }
+    }
+
+    /// Does something until the colour that it gives, of pixels that it has shown, is on the output. A frame callback
+    /// does not say that a window is to be seen: some keep a new one back until all others have made room.
+    ///
+    /// # Errors
+    ///
+    /// [`Stop::Fail`] if it is not there in time; else as [`Screenshots::take`].
+    pub fn must_see(&mut self, mut show: impl FnMut(&mut Client) -> Result<u32, Stop>) -> Result<(), Stop> {
+        let deadline = Instant::now() + self.patience();
+        loop {
+            let colour = show(self)?;
+            match self.look()? {
+                Some(picture) if picture.count(colour) == 0 => {}
+                _ => return Ok(()),
+            }
+            if Instant::now() > deadline {
+                return Err(Stop::fail("the window's pixels on the output", "others"));
+            }
         }
     }
 }

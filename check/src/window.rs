@@ -3,7 +3,6 @@
 use std::os::fd::AsFd;
 
 use selkie_protocols::upstream::xdg::shell::client::{xdg_surface, xdg_toplevel, xdg_wm_base};
-use wayland_client::Proxy;
 use wayland_client::protocol::{wl_buffer, wl_callback, wl_compositor, wl_shm, wl_shm_pool, wl_surface};
 
 use crate::case::Stop;
@@ -94,14 +93,25 @@ impl Client {
         Ok(())
     }
 
-    /// A window that is not only shown, but where it belongs; with its buffer.
+    /// A window that is not only shown, but to be seen on the output, as far as anybody can look; with its buffer, which has
+    /// one colour.
     ///
     /// # Errors
     ///
     /// As [`Client::shown_window`].
     pub fn visible_window(&mut self) -> Result<(Window, wl_buffer::WlBuffer), Stop> {
-        let (window, buffer) = self.shown_window()?;
-        self.follow(&window, &buffer)?;
+        let memory = memory::sealed(BYTES as u64)?;
+        let buffer = self.square_of(&memory)?;
+        let window = self.window()?;
+        let mut grey = 0x10;
+        // Each frame has a grey of its own: some go on showing a copy of the first one while they arrange their windows.
+        self.must_see(|client| {
+            grey = (grey + 1) % 0x80;
+            let colour = 0xff00_0000 | grey * 0x01_0101;
+            memory::write_pixels(&memory, 0, &[colour; (SIDE * SIDE) as usize])?;
+            client.follow(&window, &buffer)?;
+            Ok(colour)
+        })?;
         Ok((window, buffer))
     }
 

@@ -27,9 +27,9 @@ fn run(session: &Session) -> Outcome {
     client.roundtrip()?;
     let window = client.window()?;
     client.present(&window.surface, &buffer)?;
-    client.follow(&window, &buffer)?;
-    match client.look()? {
-        Some(picture) if picture.count(FIRST) == 0 => Err(Stop::fail("its pixels", "others on the output")),
-        _ => Ok("shown".to_owned()),
-    }
+    client.must_see(|client| {
+        client.follow(&window, &buffer)?;
+        Ok(FIRST)
+    })?;
+    Ok("shown".to_owned())
 }
