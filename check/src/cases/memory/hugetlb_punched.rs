@@ -2,9 +2,8 @@
 
 use rustix::fs::FallocateFlags;
 
-use crate::hugepages::{self, HugePages};
-
 use crate::cases::prelude::*;
+use crate::hugepages::{self, HugePages};
 
 pub(super) const CASE: Case = Case {
     id: "memory.hugetlb-punched",

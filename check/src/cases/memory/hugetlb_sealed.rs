@@ -1,8 +1,7 @@
 //! Huge pages take the same seals, and do not keep what those promise.
 
-use crate::hugepages;
-
 use crate::cases::prelude::*;
+use crate::hugepages;
 
 pub(super) const CASE: Case = Case {
     id: "memory.hugetlb-sealed",

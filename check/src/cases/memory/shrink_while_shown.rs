@@ -2,9 +2,8 @@
 
 use rustix::fs::SealFlags;
 
-use crate::expect::unexpected;
-
 use crate::cases::prelude::*;
+use crate::expect::unexpected;
 
 pub(super) const CASE: Case = Case {
     id: "memory.shrink-while-shown",
