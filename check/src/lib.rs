@@ -8,6 +8,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod capture;
 pub mod case;
 pub mod cases;
 pub mod client;
@@ -17,6 +18,7 @@ pub mod format;
 pub mod frames;
 pub mod hugepages;
 
+pub mod keymap;
 pub mod memory;
 pub mod numbers;
 pub mod presets;
