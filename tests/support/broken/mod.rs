@@ -11,6 +11,7 @@ mod numbers;
 mod pages;
 mod presentation;
 mod screencopy;
+mod seat;
 mod shell;
 mod shm;
 mod subsurface;
@@ -19,7 +20,7 @@ mod viewport;
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -47,6 +48,12 @@ pub struct State {
     /// Frame callbacks that are due.
     due: Vec<wl_callback::WlCallback>,
     handle: DisplayHandle,
+    /// Keymaps that are kept.
+    keymaps: Vec<OwnedFd>,
+    /// Whether a keyboard has got one.
+    has_sent_keymap: bool,
+    /// Frames of which there is a copy already.
+    copied: HashSet<ObjectId>,
 }
 
 impl State {
@@ -78,6 +85,9 @@ pub fn serve_if_asked() {
         files: HashSet::new(),
         due: Vec::new(),
         handle: display.handle(),
+        keymaps: Vec::new(),
+        has_sent_keymap: false,
+        copied: HashSet::new(),
     };
     surface::globals(&handle);
     shm::globals(&handle);
@@ -85,6 +95,7 @@ pub fn serve_if_asked() {
     subsurface::globals(&handle);
     presentation::globals(&handle);
     viewport::globals(&handle);
+    seat::globals(&handle);
     screencopy::globals(&handle);
     loop {
         let fd = display.as_fd().try_clone_to_owned().unwrap();

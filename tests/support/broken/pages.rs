@@ -33,6 +33,13 @@ impl Mapping {
         (offset..offset + len).step_by(64).map(read).sum()
     }
 
+    /// Writes zeros in place, where it may be written.
+    pub fn fill(&self, offset: usize, len: usize) {
+        // SAFETY: as in `sum`.
+        let write = |at| unsafe { self.start.cast::<u8>().wrapping_add(at).write_volatile(0) };
+        (offset..offset + len).step_by(64).for_each(write);
+    }
+
     /// Takes the pages away, as moving the mapping elsewhere would.
     pub fn poison(&self) {
         // SAFETY: nobody but `sum` reads them, and that it dies is the point.

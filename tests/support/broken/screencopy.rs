@@ -90,7 +90,7 @@ impl GlobalDispatch<ZwlrScreencopyManagerV1, ()> for State {
 
 impl Dispatch<ZwlrScreencopyManagerV1, ()> for State {
     fn request(
-        _: &mut Self,
+        state: &mut Self,
         _: &Client,
         _: &ZwlrScreencopyManagerV1,
         request: zwlr_screencopy_manager_v1::Request,
@@ -100,6 +100,7 @@ impl Dispatch<ZwlrScreencopyManagerV1, ()> for State {
     ) {
         if let zwlr_screencopy_manager_v1::Request::CaptureOutput { frame, .. } = request {
             let (side, stride) = (SIDE as u32, SIDE as u32 * 4);
+            let stride = if state.has("asks-for-short-rows") { stride / 2 } else { stride };
             init.init(frame, ()).buffer(wl_shm::Format::Xrgb8888, side, side, stride);
         }
     }
@@ -115,11 +116,28 @@ impl Dispatch<ZwlrScreencopyFrameV1, ()> for State {
         _: &DisplayHandle,
         _: &mut DataInit<'_, Self>,
     ) {
-        if let zwlr_screencopy_frame_v1::Request::Copy { buffer } = request {
-            let Some(target) = buffer.data::<shm::Buffer>() else { return frame.failed() };
-            target.write(&picture(state));
+        let zwlr_screencopy_frame_v1::Request::Copy { buffer } = request else { return };
+        if !state.copied.insert(frame.id()) && !state.has("copies-twice") {
+            return frame.post_error(zwlr_screencopy_frame_v1::Error::AlreadyUsed, "one copy each");
+        }
+        let Some(target) = buffer.data::<shm::Buffer>() else { return frame.failed() };
+        if (target.width, target.height) != (SIDE, SIDE) && !state.has("copies-into-anything") {
+            return frame.post_error(zwlr_screencopy_frame_v1::Error::InvalidBuffer, "not as asked for");
+        }
+        if target.write(state, &picture(state)) || state.has("says-ready-anyway") {
             frame.flags(Flags::empty());
             frame.ready(0, 0, 0);
+        } else {
+            frame.failed();
         }
+    }
+
+    fn destroyed(
+        state: &mut Self,
+        _: wayland_server::backend::ClientId,
+        frame: &ZwlrScreencopyFrameV1,
+        (): &(),
+    ) {
+        state.copied.remove(&frame.id());
     }
 }

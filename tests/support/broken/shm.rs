@@ -96,18 +96,28 @@ impl Buffer {
         pixels
     }
 
-    /// Writes pixels of the same size into it.
-    pub fn write(&self, pixels: &[u32]) {
-        for (y, row) in pixels.chunks_exact(self.width.max(1) as usize).enumerate() {
-            let at = i64::from(self.offset) + y as i64 * i64::from(self.stride);
-            let bytes: Vec<u8> = row.iter().flat_map(|pixel| pixel.to_le_bytes()).collect();
-            let _ = rustix::io::pwrite(&self.pool.fd, &bytes, at.max(0) as u64);
-        }
-    }
-
     /// Leaves an fd of its memory behind.
     pub fn forget_fd(&self) {
         std::mem::forget(self.pool.fd.try_clone());
+    }
+
+    /// Writes pixels into it, row by row; whether all went in.
+    pub fn write(&self, state: &State, pixels: &[u32]) -> bool {
+        let mut bytes: Vec<u8> = pixels.iter().flat_map(|pixel| pixel.to_le_bytes()).collect();
+        if state.has("copies-unguarded") {
+            let mapping = self.pool.mapping.lock().unwrap();
+            mapping.as_ref().inspect(|mapping| mapping.fill(self.offset.max(0) as usize, bytes.len()));
+        }
+        let (width, stride) = (self.width.max(1) as usize * 4, i64::from(self.stride));
+        if state.has("copies-a-row-too-many") {
+            bytes.extend(vec![0; width]);
+        }
+        let fits = i64::from(self.offset) + stride * i64::from(self.height) <= file_size(&self.pool.fd);
+        let rows = (0..).zip(bytes.chunks_exact(width));
+        fits && rows.into_iter().all(|(y, row)| {
+            let at = i64::from(self.offset) + y * stride;
+            rustix::io::pwrite(&self.pool.fd, row, at.max(0) as u64).is_ok()
+        })
     }
 }
 

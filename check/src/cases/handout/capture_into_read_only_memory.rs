@@ -1,0 +1,34 @@
+//! The client gives the memory, and not the right to write to it.
+
+use rustix::fs::OFlags;
+
+use crate::capture::{self, Copied};
+use crate::cases::prelude::*;
+
+pub(super) const CASE: Case = Case {
+    id: "handout.capture-into-read-only-memory",
+    does: "Has the output copied into memory by an fd that is open for reading only.",
+    must: "The copy fails, or the client is ended with wl_shm.invalid_fd or zwlr_screencopy_frame_v1.invalid_buffer.",
+    reference: "wlr-screencopy-unstable-v1.xml, zwlr_screencopy_frame_v1.copy and failed; fcntl(2), F_SEAL_WRITE; open(2), O_RDONLY",
+    matters: "To say that a picture is ready which nobody could write is worse than to fail.",
+    run,
+    ..Case::DEFAULT
+};
+
+fn run(session: &Session) -> Outcome {
+    done_or_refused(copy(session), &capture::not_writable())
+}
+
+fn copy(session: &Session) -> Outcome {
+    let mut client = session.connect()?;
+    let capture = client.capture()?;
+    let bytes = capture.bytes()?;
+    let memory = memory::sealed(bytes as u64)?;
+    let memory = memory::reopened(memory, OFlags::RDONLY)?;
+    let buffer = capture.buffer(&mut client, memory, 0, bytes);
+    let copied = client.copy(&capture, &buffer)?;
+    match copied {
+        Copied::Failed => Ok("failed".to_owned()),
+        Copied::Ready => Err(Stop::fail("a copy that fails", "ready, and nothing can be in it")),
+    }
+}
