@@ -37,10 +37,17 @@ impl Refusal {
         refusal
     }
 
-    fn is(&self, interface: &str, code: u32) -> bool {
+    /// Whether it is this code of this interface; an interface that is not known counts as the right one.
+    pub fn is(&self, interface: &str, code: u32) -> bool {
         let named =
             interface.is_empty() || self.interfaces.is_empty() || self.interfaces.contains(&interface);
         named && code == self.code
+    }
+}
+
+impl Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.name)
     }
 }
 

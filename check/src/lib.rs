@@ -9,10 +9,13 @@
 #![deny(unsafe_code)]
 
 pub mod capture;
+pub mod attack;
 pub mod case;
 pub mod cases;
 pub mod client;
+pub mod dmabufs;
 pub mod expect;
+pub mod feedback;
 mod footprint;
 pub mod format;
 pub mod frames;
@@ -29,3 +32,4 @@ pub mod single;
 pub mod suite;
 pub mod target;
 pub mod window;
+pub mod wire;

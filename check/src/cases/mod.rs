@@ -12,13 +12,17 @@ use crate::case::Case;
 /// What a case file needs; not each needs all.
 #[allow(unused_imports)]
 mod prelude {
+    pub use crate::attack::{Numbers, SERVED};
     pub use crate::case::{Case, Outcome, Stop};
     pub use crate::expect::{Refusal, done_or_refused, refused};
     pub use crate::memory;
     pub use crate::session::Session;
     pub use crate::share;
     pub use crate::window::{BYTES, SIDE};
+    pub use crate::wire::{self, Arg, Wire};
     pub use selkie_protocols::wayland_client::protocol::{wl_display, wl_shm};
+    pub use std::os::fd::AsFd;
+    pub use std::time::{Duration, Instant};
 }
 
 /// The groups, in the order in which they are run.

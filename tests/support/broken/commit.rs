@@ -4,12 +4,18 @@ use wayland_server::Resource;
 use wayland_server::backend::ObjectId;
 use wayland_server::protocol::{wl_buffer, wl_shm, wl_surface};
 
-use super::surface::Content;
-use super::{State, numbers, presentation, shm};
+use super::surface::{Content, Surface};
+use super::{State, numbers, presentation, shm, subsurface};
 use selkie_protocols::upstream::xdg::shell::server::xdg_surface;
 
 pub fn commit(state: &mut State, surface: &wl_surface::WlSurface) {
     let id = surface.id();
+    if state.has("recurses") {
+        subsurface::levels(state, &id);
+    }
+    if state.has("draws-each-commit") {
+        std::thread::sleep(std::time::Duration::from_micros(700));
+    }
     let takes_unconfigured = state.has("takes-unconfigured");
     let Some(known) = state.surfaces.get_mut(&id) else { return };
     let attached = matches!(known.pending.attach, Some(Some(_)));
@@ -103,6 +109,19 @@ fn release(state: &State, buffer: &wl_buffer::WlBuffer) {
 }
 
 fn apply(state: &mut State, id: &ObjectId, content: Content) {
+    // Not by recursion: the tree is as deep as a client likes.
+    let mut todo = vec![(id.clone(), content)];
+    while let Some((id, content)) = todo.pop() {
+        apply_one(state, &id, content);
+        if state.parents.contains(&id) {
+            let of_it = |known: &Surface| known.parent.as_ref() == Some(&id);
+            let children = state.surfaces.iter_mut().filter(|(_, known)| of_it(known));
+            todo.extend(children.filter_map(|(id, known)| Some((id.clone(), known.waiting.take()?))));
+        }
+    }
+}
+
+fn apply_one(state: &mut State, id: &ObjectId, content: Content) {
     let trusts = state.has("trusts-buffers");
     let is_alive = |buffer: &Option<wl_buffer::WlBuffer>| buffer.as_ref().is_none_or(Resource::is_alive);
     if trusts {
@@ -114,9 +133,10 @@ fn apply(state: &mut State, id: &ObjectId, content: Content) {
         shown.filter_map(shm::of).for_each(|buffer| drop(buffer.read(state)));
     }
     if let Some(Some(buffer)) = &content.attach {
-        let elsewhere =
-            state.surfaces.iter().any(|(other, known)| other != id && known.shown.as_ref() == Some(buffer));
-        assert!(!elsewhere || !state.has("asserts-one-surface"), "the buffer is on another surface");
+        let elsewhere = || {
+            state.surfaces.iter().any(|(other, known)| other != id && known.shown.as_ref() == Some(buffer))
+        };
+        assert!(!state.has("asserts-one-surface") || !elsewhere(), "the buffer is on another surface");
         if state.has("keeps-fds") {
             shm::of(buffer).inspect(|buffer| buffer.forget_fd());
         }
@@ -131,12 +151,16 @@ fn apply(state: &mut State, id: &ObjectId, content: Content) {
         Some(None) => Some(Default::default()),
         None => None,
     };
+    let keeps = state.has("keeps-pictures");
     let ends = matches!(content.attach, Some(None)) && state.has("null-ends-subsurfaces");
     let Some(known) = state.surfaces.get_mut(id) else { return };
     if ends {
         known.parent = None;
     }
     if let Some((picture, size)) = picture {
+        if keeps {
+            std::mem::forget(std::mem::take(&mut known.picture));
+        }
         (known.picture, known.size) = (picture, size);
         known.before = std::mem::replace(&mut known.shown, content.attach.clone().flatten());
     }
@@ -172,17 +196,6 @@ fn apply(state: &mut State, id: &ObjectId, content: Content) {
         let pending = state.surfaces.values_mut().flat_map(|known| known.pending.feedback.drain(..));
         pending.for_each(|feedback| presentation::present(&feedback));
     }
-    let children: Vec<ObjectId> = state
-        .surfaces
-        .iter()
-        .filter(|(_, known)| known.parent.as_ref() == Some(id))
-        .map(|(id, _)| id.clone())
-        .collect();
-    for child in children {
-        if let Some(waiting) = state.surfaces.get_mut(&child).and_then(|known| known.waiting.take()) {
-            apply(state, &child, waiting);
-        }
-    }
 }
 
 /// Releases whatever buffer has the number that this one had.
@@ -197,6 +210,7 @@ fn by_number(state: &State, buffer: &wl_buffer::WlBuffer) {
 
 /// A surface is gone, with all that it had.
 pub fn destroyed(state: &mut State, id: &ObjectId) {
+    state.parents.remove(id);
     let Some(known) = state.surfaces.remove(id) else { return };
     let attached = matches!(known.pending.attach, Some(Some(_)));
     assert!(!attached || !state.has("trusts-buffers"), "a buffer waits for its commit");

@@ -38,6 +38,7 @@ impl Dispatch<wp_presentation::WpPresentation, ()> for State {
         init: &mut DataInit<'_, Self>,
     ) {
         if let wp_presentation::Request::Feedback { surface, callback } = request {
+            state.record();
             let feedback = init.init(callback, ());
             let only_one = state.has("presents-one");
             if let Some(known) = state.surfaces.get_mut(&surface.id()) {

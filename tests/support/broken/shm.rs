@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use rustix::fs::SealFlags;
+use wayland_server::backend::protocol::ProtocolError;
 use wayland_server::protocol::{wl_buffer, wl_shm, wl_shm_pool};
 use wayland_server::{Client, DataInit, Dispatch, DisplayHandle, GlobalDispatch, New, Resource, WEnum};
 
 use super::pages::Mapping;
-use super::{Handle, State};
+use super::{Handle, State, sockets};
 
 /// A pool: its file and the size that the client claims.
 pub struct Pool {
@@ -65,6 +66,13 @@ fn is_hugetlb(fd: &OwnedFd) -> bool {
 }
 
 impl Buffer {
+    /// One in a dma-buf, whose bytes do not matter.
+    pub fn of_dmabuf(fd: OwnedFd, (offset, width, height, stride): (u32, i32, i32, u32)) -> Buffer {
+        let (size, mapping, seals) = (Mutex::new(i32::MAX), Mutex::new(None), seals(&fd));
+        let pool = Arc::new(Pool { fd, size, mapping, seals, orphaned: AtomicBool::new(false) });
+        Buffer { pool, offset: offset as i32, width, height, stride: stride as i32 }
+    }
+
     /// Its pool.
     pub fn pool(&self) -> &Pool {
         &self.pool
@@ -130,6 +138,7 @@ impl GlobalDispatch<wl_shm::WlShm, ()> for State {
         (): &(),
         init: &mut DataInit<'_, Self>,
     ) {
+        state.record();
         let shm = init.init(new, ());
         shm.format(wl_shm::Format::Argb8888);
         if !state.has("offers-argb-only") {
@@ -138,14 +147,20 @@ impl GlobalDispatch<wl_shm::WlShm, ()> for State {
     }
 }
 
+/// `wl_display.error.no_memory`.
+fn no_memory() -> ProtocolError {
+    let message = "too many pools".to_owned();
+    ProtocolError { code: 2, object_id: 1, object_interface: "wl_display".into(), message }
+}
+
 impl Dispatch<wl_shm::WlShm, ()> for State {
     fn request(
         state: &mut Self,
-        _: &Client,
+        client: &Client,
         shm: &wl_shm::WlShm,
         request: wl_shm::Request,
         (): &(),
-        _: &DisplayHandle,
+        handle: &DisplayHandle,
         init: &mut DataInit<'_, Self>,
     ) {
         let wl_shm::Request::CreatePool { id, fd, size } = request else { return };
@@ -187,6 +202,12 @@ impl Dispatch<wl_shm::WlShm, ()> for State {
         if !state.files.insert(inode) && state.has("one-pool-per-file") {
             return shm.post_error(wl_shm::Error::InvalidFd, "there is a pool of that file already");
         }
+        if state.has("keeps-pool-fds") {
+            std::mem::forget(fd.try_clone());
+        }
+        if !sockets::may_have_another_pool(client) {
+            return client.kill(handle, no_memory());
+        }
         let (size, mapping) = (Mutex::new(size), Mutex::new(mapping));
         init.init(id, Arc::new(Pool { fd, size, orphaned: AtomicBool::new(false), mapping, seals }));
     }
@@ -224,6 +245,7 @@ impl Dispatch<wl_shm_pool::WlShmPool, Arc<Pool>> for State {
                 if !offered && !state.has("takes-any-format") {
                     return resource.post_error(wl_shm::Error::InvalidFormat, "format not offered");
                 }
+                state.record();
                 init.init(id, Buffer { pool: pool.clone(), offset, width, height, stride });
             }
             wl_shm_pool::Request::Resize { size } => {

@@ -48,13 +48,14 @@ pub fn globals(handle: &Handle) {
 
 impl GlobalDispatch<wl_compositor::WlCompositor, ()> for State {
     fn bind(
-        _: &mut Self,
+        state: &mut Self,
         _: &Handle,
         _: &Client,
         new: New<wl_compositor::WlCompositor>,
         (): &(),
         init: &mut DataInit<'_, Self>,
     ) {
+        state.record();
         init.init(new, ());
     }
 }
@@ -72,10 +73,15 @@ impl Dispatch<wl_compositor::WlCompositor, ()> for State {
         match request {
             wl_compositor::Request::CreateSurface { id } => {
                 let surface = init.init(id, ());
-                let number = 1 + state.surfaces.values().map(|known| known.number).max().unwrap_or(0);
+                state.record();
+                state.made += 1;
+                let number = state.made;
                 state.surfaces.insert(surface.id(), Surface { number, ..Surface::default() });
             }
-            wl_compositor::Request::CreateRegion { id } => drop(init.init(id, ())),
+            wl_compositor::Request::CreateRegion { id } => {
+                state.record();
+                init.init(id, ());
+            }
             _ => {}
         }
     }
@@ -93,6 +99,7 @@ impl Dispatch<wl_region::WlRegion, ()> for State {
     ) {
         use wl_region::Request::{Add, Subtract};
         if let Add { x, y, width, height } | Subtract { x, y, width, height } = request {
+            state.record();
             numbers::rectangle(state, (x, y, width, height));
         }
     }
@@ -143,12 +150,17 @@ impl Dispatch<wl_surface::WlSurface, ()> for State {
             wl_surface::Request::Damage { x, y, width, height }
             | wl_surface::Request::DamageBuffer { x, y, width, height } => {
                 known.pending.damaged = true;
+                if state.has("serves-until-empty") {
+                    // Slower than who writes.
+                    std::thread::sleep(std::time::Duration::from_micros(20));
+                }
                 numbers::rectangle(state, (x, y, width, height));
             }
             wl_surface::Request::Frame { callback } => {
                 let callback = init.init(callback, ());
                 let waiting = if early { &mut state.due } else { &mut known.pending.callbacks };
                 waiting.push(callback);
+                state.record();
             }
             wl_surface::Request::GetRelease { callback } => {
                 known.pending.releases.push(init.init(callback, ()));

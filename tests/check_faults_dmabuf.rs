@@ -1,0 +1,84 @@
+//! Each case about dma-bufs is proven able to fail: there is a compositor that gets it wrong. In the guest that is all of
+//! them; elsewhere those that need no real dma-buf.
+
+#![deny(unsafe_code)]
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::path::Path;
+
+use support::broken;
+
+/// The cases that need a real dma-buf.
+const REAL: [&str; 11] = [
+    "larger-than-its-memory",
+    "offset-beyond-its-memory",
+    "stride-too-small",
+    "stride-without-end",
+    "second-plane-beyond-its-memory",
+    "shown",
+    "shown-at-once",
+    "released-once",
+    "destroyed-while-shown",
+    "pages-taken-away",
+    "many-buffers-of-one",
+];
+
+#[test]
+#[ignore = "a server, which the other tests start"]
+fn the_broken_server() {
+    broken::serve_if_asked();
+}
+
+#[test]
+fn each_case_finds_its_fault() {
+    let real = Path::new("/dev/udmabuf").exists();
+    assert!(real || std::env::var_os("SELKIE_REQUIRE_DMABUF").is_none(), "there is no /dev/udmabuf");
+    if !real {
+        eprintln!("without /dev/udmabuf, cases that need it are left out");
+    }
+    broken::all_but(
+        "dmabuf",
+        &[
+            ("plane-index-out-of-range", "believes-plane-numbers", "crash"),
+            ("plane-added-twice", "takes-planes-twice", "fail"),
+            ("create-twice", "uses-parameters-again,wants-a-plane", "crash"),
+            ("add-after-create", "uses-parameters-again", "fail"),
+            ("no-planes", "wants-a-plane", "crash"),
+            ("plane-left-out", "overlooks-gaps,takes-any-fd", "fail"),
+            ("too-few-planes", "counts-no-planes,takes-any-fd", "fail"),
+            ("too-many-planes", "counts-no-planes,takes-any-fd", "fail"),
+            ("format-not-offered", "takes-any-format,takes-any-fd", "fail"),
+            ("modifier-not-offered", "takes-any-modifier,takes-any-fd", "fail"),
+            ("modifiers-differ", "looks-at-the-first-modifier,takes-any-fd", "fail"),
+            ("no-size", "takes-any-size,takes-any-fd", "fail"),
+            ("size-without-end", "takes-any-extent,takes-any-fd", "fail"),
+            ("larger-than-its-memory", "takes-any-extent", "fail"),
+            ("offset-beyond-its-memory", "counts-in-32-bits", "fail"),
+            ("stride-too-small", "takes-any-extent", "fail"),
+            ("stride-without-end", "counts-in-32-bits", "fail"),
+            ("second-plane-beyond-its-memory", "takes-any-extent", "fail"),
+            ("flags-unknown", "knows-all-flags", "crash"),
+            ("memfd-for-a-dmabuf", "takes-any-fd", "fail"),
+            ("file-for-a-dmabuf", "takes-any-fd", "fail"),
+            ("pipe-for-a-dmabuf", "takes-any-fd", "fail"),
+            ("device-for-a-dmabuf", "takes-any-fd,takes-any-extent", "fail"),
+            ("socket-for-a-dmabuf", "takes-any-fd", "fail"),
+            ("parameters-cancelled", "keeps-planes", "leak"),
+            ("parameters-kept", "keeps-planes", "leak"),
+            ("shown", "never-calls-back", "fail"),
+            ("shown-at-once", "never-calls-back", "fail"),
+            ("released-once", "never-releases", "fail"),
+            ("destroyed-while-shown", "trusts-buffers", "crash"),
+            ("pages-taken-away", "never-calls-back", "fail"),
+            ("many-buffers-of-one", "keeps-planes", "leak"),
+            ("feedback-complete", "points-beyond-the-table", "fail"),
+            ("feedback-without-duplicates", "offers-twice", "fail"),
+            ("feedback-of-a-surface", "looks-for-the-surface", "crash"),
+            ("feedback-as-in-version-3", "forgets-old-clients", "fail"),
+            ("feedback-table-of-others", "shares-its-table", "fail"),
+        ],
+        if real { &[] } else { &REAL },
+    );
+}
