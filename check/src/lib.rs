@@ -8,8 +8,8 @@
 
 #![deny(unsafe_code)]
 
-pub mod capture;
 pub mod attack;
+pub mod capture;
 pub mod case;
 pub mod cases;
 pub mod client;
