@@ -17,11 +17,13 @@ pub(super) const CASE: Case = Case {
 fn run(session: &Session) -> Outcome {
     let mut client = session.connect()?;
     let (window, buffer) = client.visible_window()?;
+    // Else the subsurface makes the window larger, and some show what was there before until that is settled.
+    window.xdg_surface.set_window_geometry(0, 0, SIDE, SIDE);
     let (child, subsurface) = client.subsurface(&window.surface)?;
     subsurface.set_desync();
     let painted = client.painted(FIRST)?;
+    client.submit(&child, &painted.buffer);
     client.present(&window.surface, &buffer)?;
-    client.present(&child, &painted.buffer)?;
     child.attach(None, 0, 0);
     child.commit();
     client.present(&window.surface, &buffer)?;

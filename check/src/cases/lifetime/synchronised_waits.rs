@@ -18,6 +18,8 @@ fn run(session: &Session) -> Outcome {
     let mut client = session.connect()?;
     let camera = client.screenshots()?;
     let (window, buffer) = client.visible_window()?;
+    // Else the subsurface makes the window larger, and some show what was there before until that is settled.
+    window.xdg_surface.set_window_geometry(0, 0, SIDE, SIDE);
     let (child, _subsurface) = client.subsurface(&window.surface)?;
     let painted = client.painted(FIRST)?;
     client.present(&window.surface, &buffer)?;
