@@ -107,7 +107,7 @@ impl Client {
         // Each frame has a grey of its own: some go on showing a copy of the first one while they arrange their windows.
         self.must_see(|client| {
             grey = (grey + 1) % 0x80;
-            let colour = 0xff00_0000 | grey * 0x01_0101;
+            let colour = 0xff00_0000 | (grey * 0x01_0101);
             memory::write_pixels(&memory, 0, &[colour; (SIDE * SIDE) as usize])?;
             client.follow(&window, &buffer)?;
             Ok(colour)
