@@ -53,6 +53,7 @@ fn each_case_finds_its_fault() {
             ("size-of-no-whole-pages", "wants-whole-pages", "fail"),
             ("hugetlb-sealed", "wrong-code", "fail"),
             ("hugetlb-punched", "reads-unguarded", "crash"),
+            ("file-of-a-silent-owner", "asks-any-file", "fail"),
             ("shrink-before-first-commit", "reads-unguarded", "crash"),
             ("shrink-between-attach-and-commit", "reads-unguarded", "crash"),
             ("shrink-after-commit", "reads-unguarded", "crash"),

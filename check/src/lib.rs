@@ -19,6 +19,7 @@ pub mod feedback;
 mod footprint;
 pub mod format;
 pub mod frames;
+pub mod fuse;
 pub mod hugepages;
 
 pub mod keymap;

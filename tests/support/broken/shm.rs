@@ -182,6 +182,12 @@ impl Dispatch<wl_shm::WlShm, ()> for State {
         if seals.contains(SealFlags::SEAL | SealFlags::SHRINK) && state.has("refuses-sealed") {
             return shm.post_error(wl_shm::Error::InvalidFd, "no sealed memory, please");
         }
+        let trusting = state.has("takes-any-file") || state.has("asks-any-file");
+        if rustix::fs::fcntl_get_seals(&fd).is_err() && !trusting {
+            // Not even to be asked for its size: its owner may never answer, and closing it asks, too.
+            std::thread::spawn(move || drop(fd));
+            return shm.post_error(wl_shm::Error::InvalidFd, "no memory of the kernel's own");
+        }
         if file_size(&fd) < i64::from(size) && !state.has("takes-any-file") {
             return shm.post_error(wl_shm::Error::InvalidFd, "the file is shorter than claimed");
         }

@@ -10,6 +10,7 @@ mod epoll;
 mod eventfd;
 mod file_grows_while_shown;
 mod file_in_runtime_directory;
+mod file_of_a_silent_owner;
 mod grown_file_without_resize;
 mod hole_punched;
 mod holes_punched_during_commits;
@@ -130,6 +131,7 @@ pub(super) const CASES: &[Case] = &[
     resize_after_write_seal::CASE,
     hugetlb_sealed::CASE,
     hugetlb_punched::CASE,
+    file_of_a_silent_owner::CASE,
     shrink_after_commit::CASE,
     resize_past_sealed_file::CASE,
 ];
