@@ -25,6 +25,8 @@ fn shrink(session: &Session) -> Outcome {
     let window = client.window()?;
 
     let buffer = client.square_of(&memory)?;
+    // As large as it is said to be until it is taken.
+    client.roundtrip()?;
     share::meanwhile(
         || {
             let _ = rustix::fs::ftruncate(&memory, 0);
