@@ -1,5 +1,5 @@
-//! Each case about dma-bufs is proven able to fail: there is a compositor that gets it wrong. In the guest that is all of
-//! them; elsewhere those that need no real dma-buf.
+//! Each case about dma-bufs is proven able to fail: there is a compositor that gets it wrong. In the guest those that
+//! need real dma-bufs, elsewhere the others.
 
 #![deny(unsafe_code)]
 #![allow(clippy::unwrap_used)]
@@ -33,52 +33,54 @@ fn the_broken_server() {
 
 #[test]
 fn each_case_finds_its_fault() {
-    let real = Path::new("/dev/udmabuf").exists();
-    assert!(real || std::env::var_os("SELKIE_REQUIRE_DMABUF").is_none(), "there is no /dev/udmabuf");
-    if !real {
-        eprintln!("without /dev/udmabuf, cases that need it are left out");
-    }
-    broken::all_but(
-        "dmabuf",
-        &[
-            ("plane-index-out-of-range", "believes-plane-numbers", "crash"),
-            ("plane-added-twice", "takes-planes-twice", "fail"),
-            ("create-twice", "uses-parameters-again,wants-a-plane", "crash"),
-            ("add-after-create", "uses-parameters-again", "fail"),
-            ("no-planes", "wants-a-plane", "crash"),
-            ("plane-left-out", "overlooks-gaps,takes-any-fd", "fail"),
-            ("too-few-planes", "counts-no-planes,takes-any-fd", "fail"),
-            ("too-many-planes", "counts-no-planes,takes-any-fd", "fail"),
-            ("format-not-offered", "takes-any-format,takes-any-fd", "fail"),
-            ("modifier-not-offered", "takes-any-modifier,takes-any-fd", "fail"),
-            ("modifiers-differ", "looks-at-the-first-modifier,takes-any-fd", "fail"),
-            ("no-size", "takes-any-size,takes-any-fd", "fail"),
-            ("size-without-end", "takes-any-extent,takes-any-fd", "fail"),
-            ("larger-than-its-memory", "takes-any-extent", "fail"),
-            ("offset-beyond-its-memory", "counts-in-32-bits", "fail"),
-            ("stride-too-small", "takes-any-extent", "fail"),
-            ("stride-without-end", "counts-in-32-bits", "fail"),
-            ("second-plane-beyond-its-memory", "takes-any-extent", "fail"),
-            ("flags-unknown", "knows-all-flags", "crash"),
-            ("memfd-for-a-dmabuf", "takes-any-fd", "fail"),
-            ("file-for-a-dmabuf", "takes-any-fd", "fail"),
-            ("pipe-for-a-dmabuf", "takes-any-fd", "fail"),
-            ("device-for-a-dmabuf", "takes-any-fd,takes-any-extent", "fail"),
-            ("socket-for-a-dmabuf", "takes-any-fd", "fail"),
-            ("parameters-cancelled", "keeps-planes", "leak"),
-            ("parameters-kept", "keeps-planes", "leak"),
-            ("shown", "never-calls-back", "fail"),
-            ("shown-at-once", "never-calls-back", "fail"),
-            ("released-once", "never-releases", "fail"),
-            ("destroyed-while-shown", "trusts-buffers", "crash"),
-            ("pages-taken-away", "never-calls-back", "fail"),
-            ("many-buffers-of-one", "keeps-planes", "leak"),
-            ("feedback-complete", "points-beyond-the-table", "fail"),
-            ("feedback-without-duplicates", "offers-twice", "fail"),
-            ("feedback-of-a-surface", "looks-for-the-surface", "crash"),
-            ("feedback-as-in-version-3", "forgets-old-clients", "fail"),
-            ("feedback-table-of-others", "shares-its-table", "fail"),
-        ],
-        if real { &[] } else { &REAL },
-    );
+    let (real, guest) = (Path::new("/dev/udmabuf").exists(), std::env::var_os("SELKIE_REQUIRE_DMABUF"));
+    assert!(real || guest.is_none(), "there is no /dev/udmabuf");
+    let left_out: Vec<&str> = match (real, guest.is_some()) {
+        (false, _) => REAL.to_vec(),
+        // It is slow, and the rest needs no guest.
+        (true, true) => FAULTS.iter().map(|fault| fault.0).filter(|case| !REAL.contains(case)).collect(),
+        (true, false) => Vec::new(),
+    };
+    eprintln!("left out: {left_out:?}");
+    broken::all_but("dmabuf", FAULTS, &left_out);
 }
+
+const FAULTS: &[(&str, &str, &str)] = &[
+    ("plane-index-out-of-range", "believes-plane-numbers", "crash"),
+    ("plane-added-twice", "takes-planes-twice", "fail"),
+    ("create-twice", "uses-parameters-again,wants-a-plane", "crash"),
+    ("add-after-create", "uses-parameters-again", "fail"),
+    ("no-planes", "wants-a-plane", "crash"),
+    ("plane-left-out", "overlooks-gaps,takes-any-fd", "fail"),
+    ("too-few-planes", "counts-no-planes,takes-any-fd", "fail"),
+    ("too-many-planes", "counts-no-planes,takes-any-fd", "fail"),
+    ("format-not-offered", "takes-any-format,takes-any-fd", "fail"),
+    ("modifier-not-offered", "takes-any-modifier,takes-any-fd", "fail"),
+    ("modifiers-differ", "looks-at-the-first-modifier,takes-any-fd", "fail"),
+    ("no-size", "takes-any-size,takes-any-fd", "fail"),
+    ("size-without-end", "takes-any-extent,takes-any-fd", "fail"),
+    ("larger-than-its-memory", "takes-any-extent", "fail"),
+    ("offset-beyond-its-memory", "counts-in-32-bits", "fail"),
+    ("stride-too-small", "takes-any-extent", "fail"),
+    ("stride-without-end", "counts-in-32-bits", "fail"),
+    ("second-plane-beyond-its-memory", "takes-any-extent", "fail"),
+    ("flags-unknown", "knows-all-flags", "crash"),
+    ("memfd-for-a-dmabuf", "takes-any-fd", "fail"),
+    ("file-for-a-dmabuf", "takes-any-fd", "fail"),
+    ("pipe-for-a-dmabuf", "takes-any-fd", "fail"),
+    ("device-for-a-dmabuf", "takes-any-fd,takes-any-extent", "fail"),
+    ("socket-for-a-dmabuf", "takes-any-fd", "fail"),
+    ("parameters-cancelled", "keeps-planes", "leak"),
+    ("parameters-kept", "keeps-planes", "leak"),
+    ("shown", "never-calls-back", "fail"),
+    ("shown-at-once", "knows-no-immed", "crash"),
+    ("released-once", "never-releases", "fail"),
+    ("destroyed-while-shown", "trusts-buffers", "crash"),
+    ("pages-taken-away", "imports-once", "crash"),
+    ("many-buffers-of-one", "keeps-planes", "leak"),
+    ("feedback-complete", "points-beyond-the-table", "fail"),
+    ("feedback-without-duplicates", "offers-twice", "fail"),
+    ("feedback-of-a-surface", "looks-for-the-surface", "crash"),
+    ("feedback-as-in-version-3", "forgets-old-clients", "fail"),
+    ("feedback-table-of-others", "shares-its-table", "fail"),
+];

@@ -130,6 +130,22 @@ impl Session {
     }
 }
 
+/// Has the compositor load what it needs for dma-bufs, where it offers them.
+///
+/// # Errors
+///
+/// As [`Client::roundtrip`].
+pub fn warm_up(client: &mut Client) -> Result<(), Stop> {
+    let Ok(global) = client.bind_from::<ZwpLinuxDmabufV1>(4, 5) else { return Ok(()) };
+    let feedback = client.note(global.get_default_feedback(&client.qh(), ()));
+    let params = client.note(global.create_params(&client.qh(), ()));
+    let fd = any()?;
+    add(&params, (&fd, 0, STRIDE), 0, LINEAR);
+    params.destroy();
+    feedback.destroy();
+    client.roundtrip()
+}
+
 /// Judges what must have come to `failed` or one of these errors.
 ///
 /// # Errors

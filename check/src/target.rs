@@ -197,12 +197,13 @@ impl Target {
     }
 }
 
-/// Shows an ordinary window: what a compositor loads with the first client it keeps, and some show nothing until all of
+/// Shows an ordinary window, and asks about dma-bufs: what a compositor loads with the first client it keeps, and some show nothing until all of
 /// their own parts have started.
 fn warm_up(session: &Session, deadline: Instant) -> Result<(), Stop> {
     let mut client = session.connect()?;
     client.set_patience(deadline.saturating_duration_since(Instant::now()));
-    client.shown_window().map(drop)
+    client.shown_window()?;
+    crate::dmabufs::warm_up(&mut client)
 }
 
 fn reason(stop: &Stop) -> String {

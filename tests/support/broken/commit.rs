@@ -133,6 +133,8 @@ fn apply_one(state: &mut State, id: &ObjectId, content: Content) {
         shown.filter_map(shm::of).for_each(|buffer| drop(buffer.read(state)));
     }
     if let Some(Some(buffer)) = &content.attach {
+        let again = state.surfaces.get(id).is_some_and(|known| known.shown.as_ref() == Some(buffer));
+        assert!(!again || !state.has("imports-once"), "it has been imported already");
         let elsewhere = || {
             state.surfaces.iter().any(|(other, known)| other != id && known.shown.as_ref() == Some(buffer))
         };
