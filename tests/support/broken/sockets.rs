@@ -60,6 +60,7 @@ impl Sockets {
     pub fn new() -> Sockets {
         let limit = rustix::process::getrlimit(Resource::Nofile);
         let _ = rustix::process::setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+        let times = std::env::var("SELKIE_PATIENCE").map_or(1, |times| times.parse().unwrap());
         let (turn, own) = (Turn::default(), rustix::thread::gettid());
         let watched = turn.clone();
         std::thread::spawn(move || {
@@ -68,7 +69,7 @@ impl Sockets {
                 let mut turn = watched.lock().unwrap();
                 let Some((since, stream)) = &mut *turn else { continue };
                 let now = time_of(own);
-                if now.saturating_sub(*since.get_or_insert(now)) > TURN {
+                if now.saturating_sub(*since.get_or_insert(now)) > TURN * times {
                     let _ = stream.shutdown(Shutdown::Both);
                 }
             }
