@@ -46,6 +46,12 @@ impl Footprint {
         Ok(Footprint { fds, ours_mapped, resident: kilobytes.unwrap_or(0) * 1024 })
     }
 
+    /// Whether memory that cases share is among it.
+    pub fn has_ours(&self) -> bool {
+        let ours = format!("/memfd:{}", memory::NAME);
+        self.ours_mapped > 0 || self.fds.keys().any(|kind| kind.starts_with(&ours))
+    }
+
     /// What is there now and was not there before, as a sentence; `None`: nothing.
     pub fn beyond(&self, before: &Footprint) -> Option<String> {
         let mut kept = Vec::new();

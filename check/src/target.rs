@@ -14,11 +14,16 @@ use rustix::process::{Pid, Signal};
 
 use crate::case::Stop;
 use crate::client::Client;
+use crate::footprint::Footprint;
 use crate::presets::{self, Recipe};
 use crate::session::Session;
 
 /// How often something is looked for that does not say when it is there.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// How often its fds are counted until they stay the same.
+const SETTLE_EVERY: Duration = Duration::from_millis(30);
+/// How long they are waited for, in seconds.
+const SETTLE_SECONDS: u64 = 1;
 /// How long a compositor may take to start, in seconds.
 const START_SECONDS: u64 = 30;
 
@@ -177,6 +182,7 @@ impl Target {
                 self.session.socket = socket;
                 match warm_up(&self.session, deadline) {
                     Ok(()) => {
+                        settle(&self.session);
                         launched.running = Some(running);
                         return Ok(());
                     }
@@ -197,13 +203,29 @@ impl Target {
     }
 }
 
-/// Shows an ordinary window, and asks about dma-bufs: what a compositor loads with the first client it keeps, and some show nothing until all of
-/// their own parts have started.
+/// Shows an ordinary window, and asks about dma-bufs: what a compositor loads with the first client it keeps, and some
+/// show nothing until all of their own parts have started.
 fn warm_up(session: &Session, deadline: Instant) -> Result<(), Stop> {
     let mut client = session.connect()?;
     client.set_patience(deadline.saturating_duration_since(Instant::now()));
     client.shown_window()?;
     crate::dmabufs::warm_up(&mut client)
+}
+
+/// Waits until the first client's socket and memory are let go: what is counted before a case must not be what will be
+/// gone after it. Some keep them for a moment, or for good; it is not for here to judge.
+fn settle(session: &Session) {
+    let Some(pid) = session.pid else { return };
+    let deadline = Instant::now() + session.seconds(SETTLE_SECONDS);
+    let mut last = None;
+    while Instant::now() < deadline {
+        let now = Footprint::of(pid).ok();
+        if now == last && now.as_ref().is_none_or(|now| !now.has_ours()) {
+            return;
+        }
+        last = now;
+        std::thread::sleep(SETTLE_EVERY);
+    }
 }
 
 fn reason(stop: &Stop) -> String {

@@ -169,10 +169,8 @@ fn apply_one(state: &mut State, id: &ObjectId, content: Content) {
     let before = known.before.clone();
     if let Some(buffer) = content.attach {
         if !state.has("releases-when-replaced") {
-            if let Some(buffer) = buffer {
-                if !state.has("releases-by-number") {
-                    release(state, &buffer);
-                }
+            if let Some(buffer) = buffer.filter(|_| !state.has("releases-by-number")) {
+                release(state, &buffer);
             }
             if !state.has("never-releases") {
                 content.releases.into_iter().for_each(|release| release.done(0));

@@ -41,10 +41,10 @@ impl Dispatch<wp_presentation::WpPresentation, ()> for State {
             state.record();
             let feedback = init.init(callback, ());
             let only_one = state.has("presents-one");
-            if let Some(known) = state.surfaces.get_mut(&surface.id()) {
-                if !only_one || known.pending.feedback.is_empty() {
-                    known.pending.feedback.push(feedback);
-                }
+            if let Some(known) = state.surfaces.get_mut(&surface.id())
+                && (!only_one || known.pending.feedback.is_empty())
+            {
+                known.pending.feedback.push(feedback);
             }
         }
     }
