@@ -233,7 +233,7 @@ fn request(u: &mut Unstructured<'_>, client: &mut Client) {
             ArgumentType::Int => Arg::from(int(u)),
             ArgumentType::Uint => Arg::Word(unsigned(u, client)),
             ArgumentType::Fixed => Arg::from(int(u).wrapping_mul(if byte(u) < 128 { 256 } else { 1 })),
-            ArgumentType::Str(null) => text(u, *null),
+            ArgumentType::Str(_) => text(u),
             ArgumentType::Object(null) => {
                 let interface = takes.next().map_or("", |i| i.name);
                 Arg::Word(reference(u, client, interface, *null))
@@ -265,13 +265,13 @@ fn unsigned(u: &mut Unstructured<'_>, client: &Client) -> u32 {
     }
 }
 
-fn text(u: &mut Unstructured<'_>, null: AllowNull) -> Arg {
+fn text(u: &mut Unstructured<'_>) -> Arg {
     let text: &[u8] = match byte(u) {
         0..=99 => b"text/plain\0",
         100..=179 => b"text/html\0",
         180..=199 => b"\0",
-        // Where there must be one, wayland-backend 0.3.17 panics without.
-        200..=209 if null == AllowNull::Yes => b"",
+        // None at all.
+        200..=209 => b"",
         210..=219 => b"not \xff\xfe UTF-8\0",
         220..=224 => b"no end",
         225..=229 => &[b'x'; 4000],
