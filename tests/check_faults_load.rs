@@ -38,6 +38,7 @@ fn each_case_finds_its_fault() {
             ("message-of-size-zero", "believes-sizes", "hang"),
             ("message-longer-than-any", "believes-sizes", "crash"),
             ("string-longer-than-its-message", "believes-strings", "crash"),
+            ("string-missing", "needs-strings", "crash"),
             ("garbage", "has-a-short-table", "crash"),
             ("requests-to-nobody", "has-a-short-table", "crash"),
             ("object-number-far-ahead", "grows-its-table", "crash"),

@@ -126,8 +126,14 @@ fn is(stream: &UnixStream, what: PollFlags, within: Option<Duration>) -> bool {
 
 /// What careless decoders do with what has come. The library reads it afterwards.
 fn look_ahead(stream: &UnixStream, state: &State) {
-    let faults =
-        ["believes-sizes", "waits-for-the-rest", "believes-strings", "has-a-short-table", "grows-its-table"];
+    let faults = [
+        "believes-sizes",
+        "waits-for-the-rest",
+        "believes-strings",
+        "needs-strings",
+        "has-a-short-table",
+        "grows-its-table",
+    ];
     if !faults.iter().any(|fault| state.has(fault)) {
         return;
     }
@@ -148,6 +154,9 @@ fn look_ahead(stream: &UnixStream, state: &State) {
             if state.has("believes-strings") && (object, opcode) == (2, 0) {
                 let length = word(at + 12).unwrap_or(0) as usize;
                 let _ = &bytes[at + 16..at + 16 + length];
+            }
+            if state.has("needs-strings") && (object, opcode) == (2, 0) {
+                assert_ne!(word(at + 12), Some(0), "a string must be there");
             }
             if state.has("believes-sizes") {
                 assert!(size <= 4096, "it does not fit in the buffer");

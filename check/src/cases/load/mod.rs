@@ -22,6 +22,7 @@ mod region_of_many_rectangles;
 mod registries_unread;
 mod requests_to_nobody;
 mod string_longer_than_its_message;
+mod string_missing;
 mod subsurfaces_in_a_chain;
 mod subsurfaces_side_by_side;
 mod syncs_unread;
@@ -55,6 +56,7 @@ pub(super) const CASES: &[Case] = &[
     message_of_size_zero::CASE,
     message_longer_than_any::CASE,
     string_longer_than_its_message::CASE,
+    string_missing::CASE,
     garbage::CASE,
     requests_to_nobody::CASE,
     object_number_far_ahead::CASE,
