@@ -8,6 +8,7 @@ pub(super) const CASE: Case = Case {
     must: SERVED,
     reference: "wayland.xml, wl_display.error.no_memory; accept(2), EMFILE",
     matters: "Several clients can do together what one may not; without fds a compositor cannot so much as take in a client.",
+    danger: Some("while it lasts, a compositor that is out of fds takes in no program"),
     limit: Duration::from_secs(30),
     run,
     ..Case::DEFAULT

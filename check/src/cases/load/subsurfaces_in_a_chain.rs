@@ -8,6 +8,7 @@ pub(super) const CASE: Case = Case {
     must: SERVED,
     reference: "wayland.xml, wl_subcompositor.get_subsurface; wayland.xml, wl_display.error.no_memory",
     matters: "A compositor that walks the tree by recursion, or again for each surface, is at the mercy of the tree's depth.",
+    danger: Some("mutter 43 does not answer for minutes"),
     limit: Duration::from_secs(30),
     run,
     ..Case::DEFAULT

@@ -9,7 +9,7 @@ pub(super) const CASE: Case = Case {
     must: "Others are served; the client may wait, or be ended with wl_shm.invalid_fd.",
     reference: "fuse(4); stat(2), mmap(2) and close(2), which wait for the owner; wayland.xml, wl_shm.error.invalid_fd",
     matters: "Anybody may mount such a file system, and a single question about the file stops a compositor for ever.",
-    danger: Some("weston and sway stand still until the owner is gone"),
+    danger: Some("all compositors but selkie that were tried stand still until the owner is gone"),
     run,
     ..Case::DEFAULT
 };
