@@ -122,6 +122,7 @@ fn wayland_info_lists_every_global() {
             "wp_presentation 1",
             "wp_viewporter 1",
             "xdg_wm_base 6",
+            "zxdg_output_manager_v1 3",
         ]
     );
     for fact in [
