@@ -15,7 +15,7 @@ use support::{Host, require_programs};
 fn check(args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_selkie"));
     // Other tests run beside this one.
-    command.arg("check").args(args).args(["--patience", "3"]).stdin(Stdio::null());
+    command.arg("check").args(args).args(["--patience", "2"]).stdin(Stdio::null());
     command.env_remove("XDG_RUNTIME_DIR").env_remove("WAYLAND_DISPLAY").output().unwrap()
 }
 

@@ -1,8 +1,9 @@
 //! Huge pages: sealed, and they vanish all the same. Needs some to be configured, and gives them back afterwards.
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::fd::AsFd;
 
+use rustix::fs::FlockOperation;
 use shm_core::mapping::{Guarded, MapError, Mapping, ReadError, Sealed};
 use shm_core::memfd::{HugetlbSize, Options};
 use shm_core::seals::Seals;
@@ -17,6 +18,8 @@ const SIZE: u64 = 2 << 20;
 /// Changes the number of huge pages, and back when dropped.
 struct Pages {
     before: u64,
+    /// There is one pool of them on a machine: whoever else changes it locks it, too.
+    _lock: File,
 }
 
 impl Pages {
@@ -29,7 +32,9 @@ impl Pages {
         if !size.lines().any(|line| line.starts_with("Hugepagesize:") && line.ends_with("    2048 kB")) {
             return Err("the default huge page is not 2 MiB".to_owned());
         }
-        let pages = Pages { before: Pages::now() };
+        let lock = File::open(POOL).map_err(|error| format!("{POOL}: {error}"))?;
+        rustix::fs::flock(&lock, FlockOperation::LockExclusive).map_err(|error| error.to_string())?;
+        let pages = Pages { before: Pages::now(), _lock: lock };
         let wanted = pages.before + count;
         fs::write(POOL, wanted.to_string()).map_err(|error| format!("{POOL}: {error}"))?;
         // Dropping takes back what there is of them.

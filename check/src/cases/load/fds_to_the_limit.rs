@@ -11,7 +11,6 @@ pub(super) const CASE: Case = Case {
     danger: Some("while it lasts, a compositor that is out of fds takes in no program"),
     limit: Duration::from_secs(30),
     run,
-    ..Case::DEFAULT
 };
 
 fn run(session: &Session) -> Outcome {

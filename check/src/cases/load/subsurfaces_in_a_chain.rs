@@ -11,7 +11,6 @@ pub(super) const CASE: Case = Case {
     danger: Some("mutter 43 does not answer for minutes"),
     limit: Duration::from_secs(30),
     run,
-    ..Case::DEFAULT
 };
 
 fn run(session: &Session) -> Outcome {
