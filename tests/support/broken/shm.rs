@@ -172,6 +172,10 @@ impl Dispatch<wl_shm::WlShm, ()> for State {
         if (!seals.contains(SealFlags::SHRINK) || is_hugetlb(&fd)) && state.has("wrong-code") {
             return shm.post_error(wl_shm::Error::InvalidFormat, "no such memory, please");
         }
+        // Its pages can go whatever its seals are; and its mappings have a granularity of their own.
+        if is_hugetlb(&fd) && !state.has("reads-unguarded") {
+            return shm.post_error(wl_shm::Error::InvalidFd, "no huge pages, please");
+        }
         let others = state.has("wants-exact-seals") && seals != SealFlags::SEAL | SealFlags::SHRINK;
         if others && seals.contains(SealFlags::SHRINK) {
             return shm.post_error(wl_shm::Error::InvalidFd, "not sealed as it should be");
