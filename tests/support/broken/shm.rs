@@ -173,7 +173,7 @@ impl Dispatch<wl_shm::WlShm, ()> for State {
             return shm.post_error(wl_shm::Error::InvalidFormat, "no such memory, please");
         }
         // Its pages can go whatever its seals are; and its mappings have a granularity of their own.
-        if is_hugetlb(&fd) && !state.has("reads-unguarded") {
+        if !seals.is_empty() && is_hugetlb(&fd) && !state.has("reads-unguarded") {
             return shm.post_error(wl_shm::Error::InvalidFd, "no huge pages, please");
         }
         let others = state.has("wants-exact-seals") && seals != SealFlags::SEAL | SealFlags::SHRINK;
