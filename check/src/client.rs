@@ -220,7 +220,7 @@ impl Client {
     }
 
     /// Remembers which interface an object has, for when wayland-client cannot say it afterwards (see
-    /// [`Client::late_error`]), and hands it back.
+    /// `late_error`), and hands it back.
     pub fn note<I: Proxy>(&mut self, proxy: I) -> I {
         self.names.insert(proxy.id().protocol_id(), I::interface().name);
         proxy

@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal};
 use crate::case::{Case, Outcome};
 use crate::session::Session;
 
-/// How to run one case: this program, and the arguments that make it do so, before [`arguments`].
+/// How to run one case: this program, and the arguments that make it do so, before those of the case.
 #[derive(Debug, Clone)]
 pub struct Runner {
     /// The program.
@@ -104,7 +104,7 @@ fn arguments(id: &str, session: &Session) -> Vec<String> {
     vec![id.to_owned(), session.socket.display().to_string(), pid, session.times.to_string()]
 }
 
-/// What the process does: runs the case that the [`arguments`] name, and says what came of it.
+/// What the process does: runs the case that the arguments name, and says what came of it.
 ///
 /// # Errors
 ///
