@@ -24,7 +24,7 @@ use crate::cli::DemoArgs;
 use crate::exit::Outcome;
 
 /// An act in which nothing happens for so long has gone wrong.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 /// How often the ledger is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Frames after which an act has been seen.
