@@ -13,6 +13,7 @@
 //! | copy pictures | [`blit`] |
 //! | write into it | [`deliver`] |
 //! | make some of our own | [`memfd`], [`own`] |
+//! | use any kind, once it is mapped | [`shared`] |
 //! | use a dma-buf | [`dmabuf`] |
 //! | make a dma-buf | [`udmabuf`] (of a memfd; [`alias`] tells whether it still is that), [`dma_heap`] |
 //! | pass it on | [`fdpass`]; a stranger's: [`relay`] |
@@ -51,5 +52,6 @@ pub mod pread;
 pub mod process;
 pub mod relay;
 pub mod seals;
+pub mod shared;
 pub mod udmabuf;
 pub mod verdict;

@@ -67,6 +67,16 @@ impl OwnMemory {
         self.pages.start().as_ptr()
     }
 
+    /// The mapping itself.
+    pub(crate) fn pages(&self) -> &Pages {
+        &self.pages
+    }
+
+    /// Whether the memory carries [`Seals::SHRINK`], now and thereby for ever.
+    pub fn sealed_against_shrinking(&self) -> bool {
+        Seals::of(&self.fd).is_ok_and(|seals| seals.contains(Seals::SHRINK))
+    }
+
     /// Makes memory and mapping `new_len` bytes long. New bytes are zero; the address changes.
     ///
     /// To make it smaller shrinks the file only if no seal forbids it; then the mapping alone gets smaller, since a
@@ -78,8 +88,8 @@ impl OwnMemory {
     pub fn resize(&mut self, new_len: u64) -> Result<(), OwnError> {
         let resize = |source: io::Error| OwnError::Resize { len: new_len, source };
         let file_len = rustix::fs::fstat(&self.fd).map_err(|error| resize(error.into()))?.st_size;
-        let sealed = || Seals::of(&self.fd).is_ok_and(|seals| seals.contains(Seals::SHRINK));
-        if new_len > file_len.cast_unsigned() || (new_len < file_len.cast_unsigned() && !sealed()) {
+        let file_len = file_len.cast_unsigned();
+        if new_len > file_len || (new_len < file_len && !self.sealed_against_shrinking()) {
             rustix::fs::ftruncate(&self.fd, new_len).map_err(|error| resize(error.into()))?;
         }
         self.pages = Pages::map(self.fd.as_fd(), new_len, Access::Write)
