@@ -18,6 +18,7 @@
 //! | make a dma-buf | [`udmabuf`] (of a memfd; [`alias`] tells whether it still is that), [`dma_heap`] |
 //! | pass it on | [`fdpass`]; a stranger's: [`relay`] |
 //! | be rid of it | [`closer`] |
+//! | learn that the other process has ended | [`liveness`] |
 //!
 //! # Memory that another process writes
 //!
@@ -44,6 +45,7 @@ pub mod fdpass;
 pub mod frozen;
 pub mod guard;
 mod helpers;
+pub mod liveness;
 pub mod mapping;
 pub mod memfd;
 pub mod own;
