@@ -31,7 +31,7 @@ fn the_broken_server() {
     broken::serve_if_asked();
 }
 
-/// A quarter of them, because a test in the guest may take three minutes.
+/// A quarter of them, because a test in the guest may take five minutes, and two run at a time.
 fn each_finds_its_fault(quarter: usize) {
     let (real, guest) = (Path::new("/dev/udmabuf").exists(), std::env::var_os("SELKIE_REQUIRE_DMABUF"));
     assert!(real || guest.is_none(), "there is no /dev/udmabuf");

@@ -11,7 +11,7 @@ import sys
 import time
 
 # For one test, in seconds. Longer than any test waits for anything.
-LIMIT = 180
+LIMIT = 300
 
 
 def run(test):

@@ -19,7 +19,7 @@ import guest
 
 ROOT = guest.HERE.parent.parent
 # For all tests together. Without it a guest that hangs would hang the run.
-LIMIT = 1200
+LIMIT = 1800
 # How much longer than elsewhere tests wait before they give up: the guest's processor is emulated.
 PATIENCE = "4"
 PASSED_ON = ("RUST_BACKTRACE", "SELKIE_LOG", "SELKIE_REQUIRE_HOSTS")
