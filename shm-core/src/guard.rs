@@ -86,6 +86,12 @@ impl Region {
         Region { start, len, access, fault: AtomicUsize::new(0) }
     }
 
+    /// Marks it as if there had been a fault at its start.
+    #[cfg(test)]
+    pub(crate) fn poison_for_test(&self) {
+        self.fault.store(1, Ordering::Release);
+    }
+
     /// The first fault, if there was one.
     #[inline]
     pub fn fault(&self) -> Option<Fault> {

@@ -14,6 +14,7 @@
 //! | write into it | [`deliver`] |
 //! | make some of our own | [`memfd`], [`own`] |
 //! | use any kind, once it is mapped | [`shared`] |
+//! | make, find and remove System V segments | [`sysv`] |
 //! | use a dma-buf | [`dmabuf`] |
 //! | make a dma-buf | [`udmabuf`] (of a memfd; [`alias`] tells whether it still is that), [`dma_heap`] |
 //! | pass it on | [`fdpass`]; a stranger's: [`relay`] |
@@ -55,5 +56,6 @@ pub mod process;
 pub mod relay;
 pub mod seals;
 pub mod shared;
+pub mod sysv;
 pub mod udmabuf;
 pub mod verdict;

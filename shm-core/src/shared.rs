@@ -72,7 +72,7 @@ pub unsafe trait Shared: Send + Sync + 'static {
     }
 }
 
-fn within(len: usize, offset: usize, count: usize) -> Result<(), AccessError> {
+pub(crate) fn within(len: usize, offset: usize, count: usize) -> Result<(), AccessError> {
     match offset.checked_add(count) {
         Some(end) if end <= len => Ok(()),
         _ => Err(AccessError::OutOfBounds { offset, count, len }),
