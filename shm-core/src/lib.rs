@@ -15,6 +15,7 @@
 //! | make some of our own | [`memfd`], [`own`] |
 //! | use any kind, once it is mapped | [`shared`] |
 //! | make, find and remove System V segments | [`sysv`] |
+//! | make, find and unlink POSIX shared memory | [`posix`] |
 //! | use a dma-buf | [`dmabuf`] |
 //! | make a dma-buf | [`udmabuf`] (of a memfd; [`alias`] tells whether it still is that), [`dma_heap`] |
 //! | pass it on | [`fdpass`]; a stranger's: [`relay`] |
@@ -51,6 +52,7 @@ pub mod mapping;
 pub mod memfd;
 pub mod own;
 mod pages;
+pub mod posix;
 pub mod pread;
 pub mod process;
 pub mod relay;
