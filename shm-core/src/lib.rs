@@ -16,6 +16,7 @@
 //! | use any kind, once it is mapped | [`shared`] |
 //! | make, find and remove System V segments | [`sysv`] |
 //! | make, find and unlink POSIX shared memory | [`posix`] |
+//! | get at what another process has open | [`peer`] |
 //! | use a dma-buf | [`dmabuf`] |
 //! | make a dma-buf | [`udmabuf`] (of a memfd; [`alias`] tells whether it still is that), [`dma_heap`] |
 //! | pass it on | [`fdpass`]; a stranger's: [`relay`] |
@@ -52,6 +53,7 @@ pub mod mapping;
 pub mod memfd;
 pub mod own;
 mod pages;
+pub mod peer;
 pub mod posix;
 pub mod pread;
 pub mod process;

@@ -180,6 +180,20 @@ pub(crate) fn exporter(fd: BorrowedFd<'_>) -> Result<String, Kind> {
     Err(examine(fd, 0).kind)
 }
 
+/// Whether the file that an `O_PATH` fd names can be opened without waiting for another process, and what it is if not. A
+/// device can be, as far as this goes.
+pub(crate) fn openable(path: BorrowedFd<'_>) -> Result<(), Kind> {
+    match place::of(path, true) {
+        Place::Kernel { .. } | Place::Tmpfs | Place::Hugetlbfs | Place::Disk { .. } => Ok(()),
+        Place::Remote { .. } if place::is_called_dma_buf(path) => Err(Kind::DmaBuf),
+        Place::Remote { .. } => Err(Kind::Remote),
+        Place::Pipe => Err(Kind::Pipe),
+        Place::Socket => Err(Kind::Socket),
+        Place::DmaBuf { .. } => Err(Kind::DmaBuf),
+        Place::Other => Err(Kind::Other),
+    }
+}
+
 /// What was found out about a file.
 struct Found {
     kind: Kind,

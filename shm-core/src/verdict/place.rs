@@ -65,7 +65,8 @@ const LOCAL: [&str; 16] = [
     "nilfs2", "ramfs", "squashfs", "udf", "vfat",
 ];
 
-/// Finds out where `fd`, which is not an `O_PATH` fd, lives. `shared_memory`: it has answered `F_GET_SEALS`.
+/// Finds out where `fd` lives. `shared_memory`: it has answered `F_GET_SEALS`, or is an `O_PATH` fd, whose fdinfo is the
+/// kernel's own whatever it names (and does not tell a dma-buf).
 pub(super) fn of(fd: BorrowedFd<'_>, shared_memory: bool) -> Place {
     place(fd, shared_memory).unwrap_or_else(|error| {
         // Without /proc nothing is known to be local.
@@ -111,6 +112,11 @@ fn place(fd: BorrowedFd<'_>, shared_memory: bool) -> io::Result<Place> {
         Some(exporter) => Place::DmaBuf { exporter },
         None => Place::Remote { file_system: None },
     })
+}
+
+/// Whether a file has the name that dma-bufs have. No proof: a file on FUSE may have it too.
+pub(super) fn is_called_dma_buf(fd: BorrowedFd<'_>) -> bool {
+    link(fd).is_ok_and(|link| link.starts_with("/dmabuf:"))
 }
 
 /// Where the kernel says that a file is, or what it calls a file that has no path.
