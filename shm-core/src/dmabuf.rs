@@ -16,7 +16,7 @@ use std::io;
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::ptr;
+use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -269,6 +269,11 @@ impl DmaBufMapping {
         self.pages.len()
     }
 
+    /// The first byte.
+    pub(crate) fn start(&self) -> NonNull<u8> {
+        self.pages.start()
+    }
+
     /// The first fault that was caught in this mapping. Once there is one, nothing can be read any more.
     pub fn fault(&self) -> Option<Fault> {
         self.pages.fault()
@@ -333,6 +338,11 @@ impl DmaBufMappingMut {
         self.0.len()
     }
 
+    /// The dma-buf's descriptor, to be passed on.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.0.fd.as_fd()
+    }
+
     /// The same pages, for reading.
     pub fn as_read(&self) -> &DmaBufMapping {
         &self.0
@@ -364,6 +374,11 @@ impl DmaBufMappingMut {
             // SAFETY: `write` gives `count` == src.len() mapped bytes, and no reference points into them.
             unsafe { ptr::copy_nonoverlapping(src.as_ptr(), dst, count) };
         })
+    }
+
+    /// Gives the address to `f` for one turn, in which others of this process may have theirs.
+    pub(crate) fn turn_shared<R>(&self, f: impl FnOnce(*mut u8) -> R) -> Result<R, DmaBufError> {
+        self.0.access(Access::ReadWrite, 0..self.len(), |start, _| f(start))
     }
 
     /// Gives the memory to `f` for one turn, to write to it as often as it likes.

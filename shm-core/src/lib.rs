@@ -13,7 +13,7 @@
 //! | copy pictures | [`blit`] |
 //! | write into it | [`deliver`] |
 //! | make some of our own | [`memfd`], [`own`] |
-//! | use any kind, once it is mapped | [`shared`] |
+//! | use any of the four mechanisms | [`mechanism`]; once it is mapped: [`shared`] |
 //! | make, find and remove System V segments | [`sysv`] |
 //! | make, find and unlink POSIX shared memory | [`posix`] |
 //! | get at what another process has open | [`peer`] |
@@ -50,6 +50,7 @@ pub mod guard;
 mod helpers;
 pub mod liveness;
 pub mod mapping;
+pub mod mechanism;
 pub mod memfd;
 pub mod own;
 mod pages;

@@ -47,6 +47,12 @@ impl OwnMemory {
         Ok(OwnMemory { fd, pages })
     }
 
+    /// The size in bytes of memory that is known to be the kernel's own.
+    pub(crate) fn file_size(fd: &OwnedFd) -> Result<u64, OwnError> {
+        let stat = rustix::fs::fstat(fd).map_err(|error| OwnError::Ask { source: error.into() })?;
+        Ok(stat.st_size.cast_unsigned())
+    }
+
     /// The file, to be passed on.
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
@@ -197,6 +203,12 @@ pub enum OwnError {
     Map {
         /// The length asked for, in bytes.
         len: u64,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// `fstat` failed.
+    #[error("cannot ask memory for its size")]
+    Ask {
         /// What the kernel said.
         source: io::Error,
     },

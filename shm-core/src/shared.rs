@@ -4,6 +4,7 @@
 
 use std::ptr::{self, NonNull};
 
+use crate::dmabuf::{DmaBufError, DmaBufMappingMut};
 use crate::guard::Fault;
 use crate::own::OwnMemory;
 
@@ -118,6 +119,37 @@ unsafe impl Shared for OwnMemory {
     fn run<R>(&self, access: impl FnOnce(*mut u8) -> R) -> Result<R, Fault> {
         // All of the pages are within the pages.
         self.pages().run(0, 0, access).unwrap_or(Err(Fault { offset: 0 }))
+    }
+}
+
+// SAFETY: the pages are mapped for reading and writing as long as the value lives; `run` gives their address. Nobody in this
+// crate makes references into them.
+unsafe impl Shared for DmaBufMappingMut {
+    /// Accesses outside of [`Shared::run`] are not between the two calls of `DMA_BUF_IOCTL_SYNC` either: they may
+    /// see what is in a cache, where the machine or the exporter needs those calls.
+    fn start(&self) -> NonNull<u8> {
+        self.as_read().start()
+    }
+
+    fn len(&self) -> usize {
+        DmaBufMappingMut::len(self)
+    }
+
+    /// A dma-buf never changes its size.
+    fn can_shrink(&self) -> bool {
+        false
+    }
+
+    /// Waits for the fences in the buffer. If the exporter refuses the access, that is a fault at byte 0, and a warning in the
+    /// log says why.
+    fn run<R>(&self, access: impl FnOnce(*mut u8) -> R) -> Result<R, Fault> {
+        self.turn_shared(access).map_err(|error| match error {
+            DmaBufError::Fault { offset } => Fault { offset },
+            error => {
+                tracing::warn!(%error, source = ?std::error::Error::source(&error), "a dma-buf cannot be used");
+                Fault { offset: 0 }
+            }
+        })
     }
 }
 
