@@ -21,6 +21,8 @@
 //! | make a dma-buf | [`udmabuf`] (of a memfd; [`alias`] tells whether it still is that), [`dma_heap`] |
 //! | pass it on | [`fdpass`]; a stranger's: [`relay`] |
 //! | be rid of it | [`closer`] |
+//! | hand frames over through it | [`ring`] |
+//! | wait for a word in it to change | [`futex`] |
 //! | learn that the other process has ended | [`liveness`] |
 //!
 //! # Memory that another process writes
@@ -46,6 +48,7 @@ pub mod dma_heap;
 pub mod dmabuf;
 pub mod fdpass;
 pub mod frozen;
+pub mod futex;
 pub mod guard;
 mod helpers;
 pub mod liveness;
@@ -59,6 +62,7 @@ pub mod posix;
 pub mod pread;
 pub mod process;
 pub mod relay;
+pub mod ring;
 pub mod seals;
 pub mod shared;
 pub mod sysv;
