@@ -34,7 +34,7 @@ pub fn udmabuf(test: &str) -> Option<Udmabuf> {
 }
 
 /// The heap of ordinary pages, unless this machine has none.
-fn heap(test: &str) -> Option<DmaHeap> {
+pub fn heap(test: &str) -> Option<DmaHeap> {
     match DmaHeap::open("system") {
         Ok(heap) => Some(heap),
         Err(error) if required() => panic!("{error}"),

@@ -12,6 +12,7 @@ mod model;
 mod owned;
 mod passing;
 mod peer;
+mod ring;
 mod signals;
 mod stalls;
 
