@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::{Created, Leftover, Mechanism, MechanismError, Ticket, at_least};
-use crate::dma_heap::DmaHeap;
+use crate::dma_heap::{DmaHeap, DmaHeapError};
 use crate::dmabuf::{DmaBuf, DmaBufMappingMut};
 use crate::memfd;
 use crate::own::OwnMemory;
@@ -145,6 +145,7 @@ pub struct DmaBufs {
 enum Source {
     Udmabuf(Udmabuf),
     Heap(DmaHeap),
+    None,
 }
 
 impl DmaBufs {
@@ -156,6 +157,11 @@ impl DmaBufs {
     /// From a dma-heap.
     pub fn of_heap(heap: DmaHeap) -> DmaBufs {
         DmaBufs { source: Source::Heap(heap) }
+    }
+
+    /// From nowhere: opens what others have created, for which no device is needed.
+    pub fn opener() -> DmaBufs {
+        DmaBufs { source: Source::None }
     }
 
     /// From whichever this machine has, and this user may use: the heap `system`, or else udmabuf.
@@ -181,6 +187,7 @@ impl DmaBufs {
             return Err(MechanismError::Empty);
         }
         match &self.source {
+            Source::None => Err(DmaHeapError::None.into()),
             Source::Heap(heap) => Ok(heap.allocate(size)?),
             Source::Udmabuf(device) => {
                 let page = rustix::param::page_size() as u64;

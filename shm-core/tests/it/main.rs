@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "test code, also outside of the test functions")]
 #![cfg(not(miri))] // system calls throughout
 
+mod conformance;
 mod copies;
 mod dmabuf;
 mod faults;

@@ -18,7 +18,7 @@ use shm_core::own::OwnMemory;
 use shm_core::seals::{SealError, Seals};
 
 use crate::fuse::Fuse;
-use crate::{passing, ring, signals, stalls};
+use crate::{conformance, passing, ring, signals, stalls};
 
 const ROLE: &str = "SELKIE_TEST_ROLE";
 
@@ -103,6 +103,7 @@ fn child() {
     match role.as_str() {
         "peer" => serve(),
         "few-fds" => passing::few_fds(),
+        conformance::ROLE => conformance::serve(),
         role if role.starts_with("ring ") => ring::role(role),
         role => signals::role(role),
     }
