@@ -101,7 +101,8 @@ impl PeerFd {
     ///
     /// [`PeerError`].
     pub fn take(self) -> Result<OwnedFd, PeerError> {
-        let pid = Pid::from_raw(self.pid).filter(|pid| pid.as_raw_nonzero().get() > 0);
+        // `from_raw` panics at what is negative.
+        let pid = Some(self.pid).filter(|pid| *pid > 0).and_then(Pid::from_raw);
         let no_process = |errno: Errno| PeerError::NoProcess { pid: self.pid, source: errno.into() };
         let pid = pid.ok_or_else(|| no_process(Errno::SRCH))?;
         let process = pidfd_open(pid, PidfdFlags::empty()).map_err(|error| match error {

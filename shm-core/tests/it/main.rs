@@ -10,6 +10,7 @@ mod fuse;
 mod hugetlb;
 mod kinds;
 mod model;
+mod opening;
 mod owned;
 mod passing;
 mod peer;

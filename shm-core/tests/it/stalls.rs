@@ -10,6 +10,7 @@ use rustix::io::Errno;
 use shm_core::deliver::deliver;
 use shm_core::mapping::{Guarded, MapError, Mapping};
 use shm_core::own::OwnMemory;
+use shm_core::peer::{PeerError, PeerFd};
 use shm_core::pread::{PreadError, Reader};
 use shm_core::seals::Seals;
 use shm_core::verdict::{self, Examined, Kind, Unsealed, Unusable, Verdict};
@@ -100,6 +101,14 @@ fn remote(file_system: Option<&str>) -> Examined {
     }
 }
 
+/// What is said to be behind an fd when it is to be opened through `/proc`.
+fn opened_anew(fd: &Stranger) -> Kind {
+    match PeerFd::ours(fd).open() {
+        Err(PeerError::NotFile { kind, .. }) => kind,
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn a_file_on_fuse_is_refused_without_asking_its_owner() {
     let Some(owner) = owner("a file on FUSE", false) else { return };
@@ -121,9 +130,11 @@ fn a_file_on_fuse_is_refused_without_asking_its_owner() {
         Err(PreadError::Unusable { why: found }) => assert_eq!(found, why),
         other => panic!("{other:?}"),
     }
+    assert_eq!(opened_anew(&file), Kind::Remote);
     // Lazily unmounted, it is in no mount table; its number must not vouch for anything.
     owner.tell("fuse detach").unwrap();
     assert_eq!(verdict::examine(file.as_fd(), 4096), remote(None));
+    assert_eq!(opened_anew(&file), Kind::Remote);
     assert_eq!(owner.tell("fuse pending"), Ok(0));
 
     // Closing it does ask the owner, and does so elsewhere: it is asked, and we got here.
