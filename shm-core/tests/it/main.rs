@@ -17,6 +17,7 @@ mod peer;
 mod ring;
 mod signals;
 mod stalls;
+mod sysv;
 
 use std::io::Write;
 use std::os::fd::OwnedFd;
