@@ -5,3 +5,5 @@
 
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
+
+pub mod inventory;
