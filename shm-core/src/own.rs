@@ -58,6 +58,13 @@ impl OwnMemory {
         self.fd.as_fd()
     }
 
+    /// Unmaps it and keeps the file: what [`Seals::WRITE`] needs, which no writable mapping may outlive.
+    pub fn into_fd(self) -> OwnedFd {
+        let OwnMemory { fd, pages } = self;
+        drop(pages);
+        fd
+    }
+
     /// The length of the mapping in bytes; never 0.
     #[expect(clippy::len_without_is_empty, reason = "never empty")]
     pub fn len(&self) -> usize {
