@@ -7,3 +7,5 @@
 #![warn(missing_docs)]
 
 pub mod inventory;
+pub mod meminfo;
+pub mod trace;
