@@ -30,6 +30,8 @@ pub enum Command {
     Demo(DemoArgs),
     /// Check how a compositor treats the memory that clients share with it
     Check(CheckArgs),
+    /// Share memory in every way that Linux has, to try, to look at and to measure
+    Shm(crate::shm::ShmArgs),
     /// One case of `check`, in the process that is started for it
     #[command(hide = true)]
     CheckCase(CheckCaseArgs),
@@ -374,7 +376,8 @@ fn subsurface(text: &str) -> Result<client::Subsurface, String> {
     Ok(subsurface)
 }
 
-fn seconds(text: &str) -> Result<f64, String> {
+/// Reads a number of seconds.
+pub fn seconds(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(n) if (0.001..=1e6).contains(&n) => Ok(n),
         _ => Err("write a number of seconds, as in 5 or 0.5".into()),

@@ -11,6 +11,7 @@ mod client;
 mod compositor;
 mod demo;
 mod exit;
+mod shm;
 
 use std::process::ExitCode;
 
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         // The protocol errors that the Wayland library reports are what is to be seen.
         cli::Command::Check(_) | cli::Command::CheckCase(_) => LevelFilter::OFF,
         cli::Command::Audit(_) | cli::Command::Compositor(_) | cli::Command::Client(_) => LevelFilter::WARN,
+        cli::Command::Shm(_) => LevelFilter::WARN,
     };
     log(least);
     let outcome = match command {
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
         cli::Command::Audit(args) => audit::run(args),
         cli::Command::Demo(args) => demo::run(args),
         cli::Command::Check(args) => check::run(args),
+        cli::Command::Shm(args) => shm::run(args),
         cli::Command::CheckCase(args) => check::run_case(args),
     };
     exit::report(outcome)

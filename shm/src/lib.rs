@@ -8,4 +8,5 @@
 
 pub mod inventory;
 pub mod meminfo;
+pub mod pairs;
 pub mod trace;

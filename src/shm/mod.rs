@@ -1,6 +1,11 @@
-//! `selkie shm`: one file per subcommand.
+//! `selkie shm`: Linux's ways to share memory, to try, to look at and to measure. A subcommand, a file.
 
+mod dmabuf;
 mod ls;
+mod memfd;
+mod pair;
+mod posix;
+mod sysv;
 
 use clap::{Args, Subcommand};
 
@@ -14,13 +19,25 @@ pub struct ShmArgs {
 
 #[derive(Debug, Subcommand)]
 enum ShmCommand {
+    /// Share a System V segment: memory that is found by a number (shmget, shmat)
+    Sysv(sysv::SysvArgs),
+    /// Share POSIX memory: memory that is found by a name, in /dev/shm (shm_open, mmap)
+    Posix(posix::PosixArgs),
+    /// Share a memfd: memory without a name, passed on as an fd (memfd_create, SCM_RIGHTS, /proc/PID/fd)
+    Memfd(memfd::MemfdArgs),
+    /// Share a dma-buf: memory for devices, passed on as an fd (udmabuf, dma-heaps, DMA_BUF_IOCTL_SYNC)
+    Dmabuf(dmabuf::DmabufArgs),
     /// List every piece of shared memory on this machine, who holds it, and what is left over
     Ls(ls::LsArgs),
 }
 
-/// Runs a subcommand.
+/// Runs one of them.
 pub fn run(args: ShmArgs) -> Outcome {
     match args.command {
+        ShmCommand::Sysv(args) => sysv::run(args),
+        ShmCommand::Posix(args) => posix::run(args),
+        ShmCommand::Memfd(args) => memfd::run(args),
+        ShmCommand::Dmabuf(args) => dmabuf::run(args),
         ShmCommand::Ls(args) => ls::run(args),
     }
 }

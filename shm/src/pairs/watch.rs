@@ -1,0 +1,80 @@
+//! Learning that somebody else has opened a file of ours, and is done with it.
+//!
+//! System V counts who has a segment attached. For files there is inotify(7): it tells of every opening, and of a closing when the
+//! last fd *and the last mapping* of what was opened are gone. It works on files in `/dev/shm`, and on a memfd through
+//! `/proc/self/fd`. It tells nothing of who got the very fd that we have (by `SCM_RIGHTS` or pidfd_getfd(2)): nothing is opened then.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
+use rustix::io::Errno;
+
+use super::wait::{WaitError, Waiter, Woken};
+use crate::trace::{Trace, fd, flags, number};
+
+/// Watches one file.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    inotify: OwnedFd,
+}
+
+impl Watch {
+    /// From now on, of the file behind this fd.
+    pub(crate) fn new(file: BorrowedFd<'_>, trace: &mut Trace) -> Result<Watch, WatchError> {
+        let kind = CreateFlags::CLOEXEC | CreateFlags::NONBLOCK;
+        let fail = |source: Errno| WatchError::Watch { source: source.into() };
+        let inotify = trace
+            .call(format_args!("inotify_init1({})", flags("IN_", kind)), fd, || inotify::init(kind))
+            .map_err(fail)?;
+        let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let (number_, events) = (inotify.as_raw_fd(), WatchFlags::CLOSE_WRITE | WatchFlags::CLOSE_NOWRITE);
+        trace
+            .call(
+                format_args!("inotify_add_watch({number_}, {path:?}, {})", flags("IN_", events)),
+                number,
+                || inotify::add_watch(&inotify, &path, events),
+            )
+            .map_err(fail)?;
+        Ok(Watch { inotify })
+    }
+
+    /// Waits until somebody who had opened it is done with it.
+    pub(crate) fn wait(&self, waiter: &mut Waiter, trace: &mut Trace) -> Result<Woken, WatchError> {
+        loop {
+            let woken = waiter.readable(self.inotify.as_fd())?;
+            if woken != Woken::Ready {
+                return Ok(woken);
+            }
+            let mut buffer = [MaybeUninit::uninit(); 1024];
+            let mut reader = inotify::Reader::new(&self.inotify, &mut buffer);
+            let closed = trace.call(
+                format_args!("read({}, buf, 1024)", self.inotify.as_raw_fd()),
+                |events: &ReadFlags| flags("IN_", *events),
+                || reader.next().map(|event| event.events()),
+            );
+            match closed {
+                Ok(events) if events.intersects(ReadFlags::CLOSE_WRITE | ReadFlags::CLOSE_NOWRITE) => {
+                    return Ok(Woken::Ready);
+                }
+                Ok(_) | Err(Errno::AGAIN | Errno::INTR) => {}
+                Err(error) => return Err(WatchError::Watch { source: error.into() }),
+            }
+        }
+    }
+}
+
+/// It cannot be learned.
+#[derive(Debug, thiserror::Error)]
+pub enum WatchError {
+    /// There is no inotify, or no more of it.
+    #[error("cannot watch for somebody who opens the memory (inotify)")]
+    Watch {
+        /// What the kernel said: `EMFILE`, `ENOSPC` (`/proc/sys/fs/inotify/` has the limits).
+        source: io::Error,
+    },
+    /// It cannot be waited.
+    #[error(transparent)]
+    Wait(#[from] WaitError),
+}
