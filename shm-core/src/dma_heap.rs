@@ -75,8 +75,13 @@ impl DmaHeap {
     ///
     /// # Errors
     ///
-    /// [`DmaHeapError::Allocate`] (`EINVAL` for 0 bytes, `ENOMEM`), [`DmaHeapError::DmaBuf`].
+    /// [`DmaHeapError::TooMuch`], [`DmaHeapError::Allocate`] (`EINVAL` for 0 bytes, `ENOMEM`), [`DmaHeapError::DmaBuf`].
     pub fn allocate(&self, len: u64) -> Result<DmaBuf, DmaHeapError> {
+        // The kernel (6.12) would take all memory there is before it noticed, and kill programs to get more.
+        match memory() {
+            Some(memory) if len > memory => return Err(DmaHeapError::TooMuch { len, memory }),
+            _ => {}
+        }
         let mut arg =
             Allocation { len, fd: 0, fd_flags: (OFlags::RDWR | OFlags::CLOEXEC).bits(), heap_flags: 0 };
         // SAFETY: DMA_HEAP_IOCTL_ALLOC reads and writes this structure.
@@ -86,6 +91,13 @@ impl DmaHeap {
         let fd = unsafe { OwnedFd::from_raw_fd(arg.fd.cast_signed() as RawFd) };
         Ok(DmaBuf::known(fd, &self.name)?)
     }
+}
+
+/// How much memory this machine has, in bytes.
+fn memory() -> Option<u64> {
+    // SAFETY: no pointers.
+    let pages = unsafe { libc::sysconf(libc::_SC_PHYS_PAGES) };
+    u64::try_from(pages).ok().filter(|pages| *pages > 0)?.checked_mul(rustix::param::page_size() as u64)
 }
 
 /// Why a dma-heap gives nothing.
@@ -119,6 +131,14 @@ pub enum DmaHeapError {
         /// What the kernel said.
         source: io::Error,
     },
+    /// It is more than all memory of this machine.
+    #[error("{len} bytes are more than all of this machine's memory, {memory} bytes")]
+    TooMuch {
+        /// The size asked for, in bytes.
+        len: u64,
+        /// What there is, in bytes.
+        memory: u64,
+    },
     /// There is no memory.
     #[error("the dma-heap `{name}` gives no {len} bytes")]
     Allocate {
@@ -145,5 +165,13 @@ mod tests {
             let error = DmaHeap::open(name).unwrap_err();
             assert!(matches!(error, DmaHeapError::NoSuch { .. }), "{name}: {error:?}");
         }
+    }
+
+    #[test]
+    fn the_memory_of_this_machine_is_what_proc_says() {
+        let text = std::fs::read_to_string("/proc/meminfo").unwrap();
+        let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:")).unwrap();
+        let kilobytes: u64 = total.trim().strip_suffix(" kB").unwrap().parse().unwrap();
+        assert_eq!(memory(), Some(kilobytes * 1024));
     }
 }

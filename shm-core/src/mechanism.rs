@@ -221,7 +221,7 @@ impl MechanismError {
             | MechanismError::Udmabuf(UdmabufError::Forbidden) => PermissionDenied,
             MechanismError::Heap(DmaHeapError::None | DmaHeapError::NoSuch { .. })
             | MechanismError::Udmabuf(UdmabufError::NoDevice) => NotFound,
-            MechanismError::Heap(DmaHeapError::Allocate { .. }) => StorageFull,
+            MechanismError::Heap(DmaHeapError::Allocate { .. } | DmaHeapError::TooMuch { .. }) => StorageFull,
             MechanismError::Memfd(OwnError::Create(crate::memfd::CreateError::Size { .. }))
             | MechanismError::Udmabuf(UdmabufError::Refused { .. })
             | MechanismError::DmaBuf(DmaBufError::Other { .. })
