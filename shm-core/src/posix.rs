@@ -20,8 +20,10 @@
 //!
 //! See `shm_overview(7)`, `shm_open(3)`, `tmpfs(5)`.
 
+mod error;
 mod name;
 mod object;
 
+pub use error::PosixError;
 pub use name::{MAX_NAME, Name, NameError};
-pub use object::{Create, Object, OwnedName, PosixError, unlink};
+pub use object::{Create, Object, OwnedName, unlink};
