@@ -214,6 +214,8 @@ fn what_one_writes_the_other_reads<K: Kind>(mechanism: &K::Mechanism) {
     assert_eq!(read(&memory, 0, 5), "hello");
     memory.write_at(size - 4, b"here").unwrap();
     assert_eq!(other.tell(&format!("read {} 4", size - 4)), "here");
+    // Rather than be killed, and leave it behind.
+    assert!(other.end().success());
 }
 
 fn no_size_is_an_error<K: Kind>(mechanism: &K::Mechanism) {
