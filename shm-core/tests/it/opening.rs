@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream;
 
 use rustix::fs::{OFlags, fcntl_getfl};
 use rustix::io::FdFlags;
+use shm_core::dmabuf::DmaBuf;
 use shm_core::fdpass;
 use shm_core::mechanism::{Mechanism, MechanismError, Memfd, Ticket};
 use shm_core::own::OwnMemory;
@@ -16,7 +17,7 @@ use shm_core::verdict::{self, Kind};
 
 use crate::conformance::other::Other;
 use crate::kinds::reopen;
-use crate::{memory, page};
+use crate::{dmabuf, memory, page};
 
 /// Another process with a memfd, and where that is.
 fn other_with_a_memfd() -> (Other, PeerFd) {
@@ -94,7 +95,7 @@ fn what_is_no_file_is_not_opened() {
     let (reader, _writer) = std::io::pipe().unwrap();
     let (socket, _other) = UnixStream::pair().unwrap();
     let device = File::open("/dev/zero").unwrap();
-    let directory = File::open("/").unwrap();
+    let directory = File::open("/dev/shm").unwrap();
     let event = rustix::event::eventfd(0, rustix::event::EventfdFlags::CLOEXEC).unwrap();
     let all: [(BorrowedFd<'_>, Kind); 5] = [
         (reader.as_fd(), Kind::Pipe),
@@ -127,6 +128,18 @@ fn what_is_no_file_is_not_opened() {
     let empty = memory(0, Seals::empty());
     let error = Memfd.open(&Ticket::Memfd(PeerFd::ours(&empty)), 0).unwrap_err();
     assert!(matches!(error, MechanismError::Empty), "{error:?}");
+}
+
+#[test]
+fn a_dmabuf_is_taken_and_not_opened() {
+    let Some(heap) = dmabuf::heap("a dma-buf of another process") else { return };
+    let buffer = heap.allocate(1).unwrap();
+    let peer = PeerFd::ours(&buffer);
+    match peer.open() {
+        Err(PeerError::NotFile { kind, .. }) => assert_eq!(kind, Kind::DmaBuf),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(DmaBuf::new(peer.take().unwrap()).unwrap().size(), page() as u64);
 }
 
 #[test]
