@@ -19,6 +19,7 @@ pub mod fuse;
 pub mod host;
 pub mod image;
 pub mod mock;
+pub mod pairs;
 pub mod process;
 pub mod raw;
 pub mod reference;

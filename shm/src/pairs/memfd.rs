@@ -19,7 +19,7 @@ use shm_core::shared::AccessError;
 
 use super::socket::{Connection, Listener, Served, SocketError, amount};
 use super::wait::{WaitError, Waiter, Woken};
-use super::watch::{Watch, WatchError};
+use super::watch::{self, Watch, WatchError};
 use super::{Checked, Content, Patience, SizeError, Table, TableError, fill, pages};
 use crate::trace::{SayError, Trace, failure, fd, flags, zero};
 
@@ -169,7 +169,7 @@ pub fn export(export: &Export, trace: &mut Trace) -> Result<bool, MemfdError> {
     table.lives(trace)?;
     let woken = watch.wait(&mut waiter, trace)?;
     if woken == Woken::Ready {
-        trace.say(format_args!("somebody has opened it, and is done with it"))?;
+        trace.say(format_args!("somebody has read it, and is done with it"))?;
     } else {
         woken.tell(trace)?;
     }
@@ -208,6 +208,9 @@ pub fn open(open: &Open, trace: &mut Trace) -> Result<bool, MemfdError> {
         )
     }?;
     let (seals, size) = look(&memfd, trace)?;
+    if !open.take {
+        watch::notice(memfd.as_fd(), trace)?;
+    }
     let mapping = map(memfd.as_fd(), size, trace, Mapping::<Guarded>::new)?;
     let checked = check(&mapping, open.byte)?;
     unmap(mapping, trace);

@@ -43,7 +43,8 @@ impl Content {
     pub(crate) fn fits(self, times: u64) -> Result<(), SizeError> {
         let total = self.size.saturating_mul(times);
         let available = Memory::available().map_err(SizeError::Meminfo)?;
-        if total > available { Err(SizeError::Memory { total, available }) } else { Ok(()) }
+        // The others need some, too.
+        if total > available / 4 * 3 { Err(SizeError::Memory { total, available }) } else { Ok(()) }
     }
 }
 
@@ -64,7 +65,9 @@ pub enum SizeError {
         size: u64,
     },
     /// More than the machine has.
-    #[error("{total} bytes are more than the {available} that this machine has available: ask for less")]
+    #[error(
+        "{total} bytes are more than three quarters of the {available} that this machine has available: ask for less"
+    )]
     Memory {
         /// How much was asked for, in bytes.
         total: u64,

@@ -15,7 +15,7 @@ use shm_core::shared::AccessError;
 
 use super::memfd::{self, with_byte};
 use super::wait::{WaitError, Waiter, Woken};
-use super::watch::{Watch, WatchError};
+use super::watch::{self, Watch, WatchError};
 use super::{Content, Patience, SizeError, Table, TableError, fill, pages};
 use crate::trace::{SayError, Trace, failure, fd, zero};
 
@@ -56,6 +56,8 @@ pub fn write(write: &Write, trace: &mut Trace) -> Result<bool, PosixPairError> {
     let Content { size, byte } = write.content;
     write.content.check()?;
     let mut waiter = Waiter::new(write.patience)?;
+    // All of its pages are made at once.
+    write.content.fits(1)?;
     let table = Table::begin().map_err(TableError::from)?;
     let name = &write.name;
     let object = create(write, trace)?;
@@ -82,7 +84,7 @@ pub fn write(write: &Write, trace: &mut Trace) -> Result<bool, PosixPairError> {
     table.lives(trace)?;
     let woken = watch.wait(&mut waiter, trace)?;
     if woken == Woken::Ready {
-        trace.say(format_args!("somebody has opened it, and is done with it"))?;
+        trace.say(format_args!("somebody has read it, and is done with it"))?;
     } else {
         woken.tell(trace)?;
     }
@@ -100,7 +102,7 @@ pub fn write(write: &Write, trace: &mut Trace) -> Result<bool, PosixPairError> {
 pub fn read(read: &Read, trace: &mut Trace) -> Result<bool, PosixPairError> {
     let name = &read.name;
     let object = trace.call(
-        format_args!("openat(AT_FDCWD, \"/dev/shm{name}\", O_RDONLY|O_NONBLOCK|O_NOFOLLOW|O_CLOEXEC)"),
+        format_args!("open(\"/dev/shm{name}\", O_RDONLY|O_NONBLOCK|O_NOFOLLOW|O_CLOEXEC)"),
         fd,
         || Object::open_read_only(name),
     )?;
@@ -117,12 +119,14 @@ pub fn read(read: &Read, trace: &mut Trace) -> Result<bool, PosixPairError> {
         Some(size) => size,
         None => has,
     };
+    watch::notice(object.fd(), trace)?;
     let mapping = memfd::map(object.fd(), size, trace, Mapping::<Guarded>::new)?;
     let checked = memfd::check(&mapping, read.byte)?;
     memfd::unmap(mapping, trace);
     trace.quiet(format_args!("close({number})"), || drop(object));
     if read.remove {
-        trace.call(format_args!("unlink(\"/dev/shm{name}\")"), zero, || posix::unlink(name))?;
+        trace
+            .call(format_args!("unlinkat(AT_FDCWD, \"/dev/shm{name}\", 0)"), zero, || posix::unlink(name))?;
     }
     trace.say(format_args!("{name}: {checked}"))?;
     Ok(checked.all())
@@ -145,19 +149,18 @@ fn create(write: &Write, trace: &mut Trace) -> Result<Object, PosixPairError> {
             "?".into(),
             format!("ftruncate(?, {size}) = 0"),
             format!("fallocate(?, 0, 0, {size}) = {}", failure(error)),
-            format!("unlink(\"/dev/shm{name}\") = 0"),
+            format!("unlinkat(AT_FDCWD, \"/dev/shm{name}\", 0) = 0"),
         ],
         Err(error @ PosixError::TooLarge { .. }) => vec![
             "?".into(),
             format!("ftruncate(?, {size}) = {}", failure(error)),
-            format!("unlink(\"/dev/shm{name}\") = 0"),
+            format!("unlinkat(AT_FDCWD, \"/dev/shm{name}\", 0) = 0"),
         ],
         Err(error) => vec![failure(error)],
     };
     let call =
         format!("\"/dev/shm{name}\", O_RDWR|O_CREAT|O_EXCL|O_NONBLOCK|O_NOFOLLOW|O_CLOEXEC, {mode:04o}");
-    let created =
-        trace.several(format_args!("openat(AT_FDCWD, {call})"), lines, || Object::create(name, &create));
+    let created = trace.several(format_args!("open({call})"), lines, || Object::create(name, &create));
     created.map_err(|error| match &error {
         PosixError::TooLarge { source, .. } => match super::file_limit(*size, source) {
             Some(limit) => SizeError::FileLimit { limit, size: *size }.into(),
@@ -178,7 +181,7 @@ fn let_go(memory: OwnMemory, trace: &mut Trace) {
 
 fn remove(owned: posix::OwnedName, trace: &mut Trace) -> Result<(), PosixError> {
     let path = format!("/dev/shm{}", owned.name());
-    match trace.call(format_args!("unlink({path:?})"), zero, || owned.unlink()) {
+    match trace.call(format_args!("unlinkat(AT_FDCWD, {path:?}, 0)"), zero, || owned.unlink()) {
         // By a reader that was told to.
         Err(PosixError::NoSuch { .. }) => Ok(()),
         other => other,

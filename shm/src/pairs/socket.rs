@@ -116,7 +116,7 @@ impl Listener {
     /// Closes it and removes its name.
     pub(crate) fn close(self, trace: &mut Trace) {
         let path = self.path.clone();
-        trace.quiet(format_args!("unlink({path:?})"), || drop(self));
+        trace.quiet(format_args!("unlinkat(AT_FDCWD, {path:?}, 0)"), || drop(self));
     }
 }
 
@@ -275,7 +275,9 @@ fn remove_stale(path: &Path, address: &Address<'_>, trace: &mut Trace) -> Result
         Err(Errno::CONNREFUSED) => {}
         _ => return Err(SocketError::InUse { path: path.to_owned() }),
     }
-    trace.call(format_args!("unlink({path:?})"), zero, || rustix::fs::unlink(path)).map_err(fail)
+    trace
+        .call(format_args!("unlinkat(AT_FDCWD, {path:?}, 0)"), zero, || rustix::fs::unlink(path))
+        .map_err(fail)
 }
 
 /// Why fds could not be passed from one to the other.

@@ -160,6 +160,13 @@ impl Waiter {
     }
 }
 
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        // Signals that came since would end the process as soon as they are not blocked any more, before it could say how it ended.
+        let _ = self.events.dispatch(Some(Duration::ZERO), &mut self.state);
+    }
+}
+
 /// Whether what is typed is for us: not if the terminal belongs to another job, and reading from it would stop us.
 fn listens_to_us() -> bool {
     let stat = || Process::myself().and_then(|process| process.stat()).ok();
