@@ -23,6 +23,7 @@
 //! | be rid of it | [`closer`] |
 //! | hand frames over through it | [`ring`] |
 //! | wait for a word in it to change | [`futex`] |
+//! | wait in shared memory for another process | [`doorbell`] |
 //! | learn that the other process has ended | [`liveness`] |
 //!
 //! # Memory that another process writes
@@ -46,6 +47,7 @@ pub mod closer;
 pub mod deliver;
 pub mod dma_heap;
 pub mod dmabuf;
+pub mod doorbell;
 pub mod fdpass;
 pub mod frozen;
 pub mod futex;
