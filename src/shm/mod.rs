@@ -1,5 +1,6 @@
 //! `selkie shm`: Linux's ways to share memory, to try, to look at and to measure. A subcommand, a file.
 
+mod bench;
 mod dmabuf;
 mod ls;
 mod memfd;
@@ -29,6 +30,11 @@ enum ShmCommand {
     Dmabuf(dmabuf::DmabufArgs),
     /// List every piece of shared memory on this machine, who holds it, and what is left over
     Ls(ls::LsArgs),
+    /// Measure what it costs to get a message to another process, by everything that Linux has for it
+    Bench(bench::BenchArgs),
+    /// The other process of `bench`
+    #[command(hide = true)]
+    BenchPeer,
 }
 
 /// Runs one of them.
@@ -39,5 +45,7 @@ pub fn run(args: ShmArgs) -> Outcome {
         ShmCommand::Memfd(args) => memfd::run(args),
         ShmCommand::Dmabuf(args) => dmabuf::run(args),
         ShmCommand::Ls(args) => ls::run(args),
+        ShmCommand::Bench(args) => bench::run(args),
+        ShmCommand::BenchPeer => bench::peer(),
     }
 }
