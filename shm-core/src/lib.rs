@@ -8,6 +8,7 @@
 //! | question | module |
 //! |---|---|
 //! | what is this fd, and may it be read? | [`verdict`], [`seals`] |
+//! | what would the kernel say? | [`attempt`] |
 //! | read it in place | [`mapping`] (another process writes it), [`frozen`] (nobody can) |
 //! | copy it out | [`pread`], or [`mapping::Mapping::copy_to`] |
 //! | copy pictures | [`blit`] |
@@ -42,6 +43,7 @@
 compile_error!("shm-core is about Linux shared memory, and reckons with 64-bit addresses");
 
 pub mod alias;
+pub mod attempt;
 pub mod blit;
 pub mod closer;
 pub mod deliver;
