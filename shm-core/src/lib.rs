@@ -20,6 +20,7 @@
 //! | get at what another process has open | [`peer`] |
 //! | use a dma-buf | [`dmabuf`] |
 //! | make a dma-buf | [`udmabuf`] (of a memfd; [`alias`] tells whether it still is that), [`dma_heap`] |
+//! | wait for another process | [`semaphore`] |
 //! | pass it on | [`fdpass`]; a stranger's: [`relay`] |
 //! | be rid of it | [`closer`] |
 //! | hand frames over through it | [`ring`] |
@@ -68,6 +69,7 @@ pub mod process;
 pub mod relay;
 pub mod ring;
 pub mod seals;
+pub mod semaphore;
 pub mod shared;
 pub mod sysv;
 pub mod udmabuf;
