@@ -38,6 +38,7 @@ fn main() -> ExitCode {
         cli::Command::Check(args) => check::run(args),
         cli::Command::Shm(args) => shm::run(args),
         cli::Command::CheckCase(args) => check::run_case(args),
+        cli::Command::Shm(args) => shm::run(args),
     };
     exit::report(outcome)
 }

@@ -11,3 +11,4 @@ pub mod inventory;
 pub mod meminfo;
 pub mod pairs;
 pub mod trace;
+pub mod seal;

@@ -7,6 +7,9 @@ mod memfd;
 mod pair;
 mod posix;
 mod sysv;
+//! `selkie shm`: the ways to share memory, tried. A subcommand, a file.
+
+mod seal;
 
 use clap::{Args, Subcommand};
 
@@ -35,6 +38,10 @@ enum ShmCommand {
     /// The other process of `bench`
     #[command(hide = true)]
     BenchPeer,
+// What each does is said where its arguments are.
+#[derive(Debug, Subcommand)]
+enum ShmCommand {
+    Seal(seal::SealArgs),
 }
 
 /// Runs one of them.
@@ -47,5 +54,6 @@ pub fn run(args: ShmArgs) -> Outcome {
         ShmCommand::Ls(args) => ls::run(args),
         ShmCommand::Bench(args) => bench::run(args),
         ShmCommand::BenchPeer => bench::peer(),
+        ShmCommand::Seal(args) => seal::run(args),
     }
 }
