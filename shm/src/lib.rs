@@ -11,4 +11,5 @@ pub mod inventory;
 pub mod meminfo;
 pub mod pairs;
 pub mod trace;
+pub mod lines;
 pub mod seal;

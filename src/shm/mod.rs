@@ -9,6 +9,7 @@ mod posix;
 mod sysv;
 //! `selkie shm`: the ways to share memory, tried. A subcommand, a file.
 
+mod lines;
 mod seal;
 
 use clap::{Args, Subcommand};
@@ -42,6 +43,8 @@ enum ShmCommand {
 #[derive(Debug, Subcommand)]
 enum ShmCommand {
     Seal(seal::SealArgs),
+    Produce(lines::ProduceArgs),
+    Consume(lines::ConsumeArgs),
 }
 
 /// Runs one of them.
@@ -55,5 +58,7 @@ pub fn run(args: ShmArgs) -> Outcome {
         ShmCommand::Bench(args) => bench::run(args),
         ShmCommand::BenchPeer => bench::peer(),
         ShmCommand::Seal(args) => seal::run(args),
+        ShmCommand::Produce(args) => lines::produce(args),
+        ShmCommand::Consume(args) => lines::consume(args),
     }
 }
