@@ -26,7 +26,7 @@ pub enum Command {
     Client(ClientArgs),
     /// Run a program and say of all the memory that it shares what it is, and what strict compositors would say to it
     Audit(AuditArgs),
-    /// See what sealing is for: six acts, a table and pictures (the default)
+    /// See what sealing is for: seven acts, a table and pictures (the default)
     Demo(DemoArgs),
     /// Check how a compositor treats the memory that clients share with it
     Check(CheckArgs),

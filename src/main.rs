@@ -26,8 +26,10 @@ fn main() -> ExitCode {
         cli::Command::Demo(_) => LevelFilter::ERROR,
         // The protocol errors that the Wayland library reports are what is to be seen.
         cli::Command::Check(_) | cli::Command::CheckCase(_) => LevelFilter::OFF,
-        cli::Command::Audit(_) | cli::Command::Compositor(_) | cli::Command::Client(_) => LevelFilter::WARN,
-        cli::Command::Shm(_) => LevelFilter::WARN,
+        cli::Command::Audit(_)
+        | cli::Command::Compositor(_)
+        | cli::Command::Client(_)
+        | cli::Command::Shm(_) => LevelFilter::WARN,
     };
     log(least);
     let outcome = match command {
@@ -38,7 +40,6 @@ fn main() -> ExitCode {
         cli::Command::Check(args) => check::run(args),
         cli::Command::Shm(args) => shm::run(args),
         cli::Command::CheckCase(args) => check::run_case(args),
-        cli::Command::Shm(args) => shm::run(args),
     };
     exit::report(outcome)
 }

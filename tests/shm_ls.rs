@@ -21,13 +21,15 @@ use rustix::shm;
 use serde_json::Value;
 use shm_core::mapping::{Guarded, Mapping};
 use shm_core::seals::Seals;
+use shm_core::sysv::{Create, Key, Segment};
 use support::{Process, RuntimeDir, eventually, require_devices, require_programs};
 
 const SELKIE: &str = env!("CARGO_BIN_EXE_selkie");
 
 const MIB: u64 = 1 << 20;
 
-/// What a holder is to do: `fd`, `mapping` or `both` with a file, or `posix` to make an object.
+/// What a holder is to do: `fd`, `mapping` or `both` with a file, `posix` to make an object, `sysv` to attach the
+/// segment with an id.
 const ROLE: &str = "SELKIE_TEST_ROLE";
 const TARGET: &str = "SELKIE_TEST_TARGET";
 
@@ -37,8 +39,17 @@ const TARGET: &str = "SELKIE_TEST_TARGET";
 fn a_holder() {
     let Ok(role) = std::env::var(ROLE) else { return };
     let target = std::env::var(TARGET).unwrap();
+    if role == "sysv" {
+        let _attached = Segment::from_id(target.parse().unwrap()).attach().unwrap();
+        println!("READY");
+        loop {
+            std::thread::park();
+        }
+    }
     let file = match role.as_str() {
-        "posix" => File::from(shm::open(target, shm::OFlags::CREATE | shm::OFlags::RDWR, Mode::RUSR).unwrap()),
+        "posix" => {
+            File::from(shm::open(target, shm::OFlags::CREATE | shm::OFlags::RDWR, Mode::RUSR).unwrap())
+        }
         _ => File::open(target).unwrap(),
     };
     let map = || Mapping::<Guarded>::new(file.as_fd(), MIB).unwrap();
@@ -208,14 +219,16 @@ fn memory_that_is_only_mapped_is_as_well_known_where_its_mapping_may_be_followed
 #[test]
 fn seals_are_those_of_the_memory() {
     let all = Seals::SEAL | Seals::SHRINK | Seals::GROW | Seals::WRITE;
-    let sets = [Some(Seals::empty()), Some(Seals::SHRINK), Some(Seals::FUTURE_WRITE | Seals::SEAL), Some(all), None];
+    let sets =
+        [Some(Seals::empty()), Some(Seals::SHRINK), Some(Seals::FUTURE_WRITE | Seals::SEAL), Some(all), None];
     let made: Vec<OwnedFd> = sets.iter().map(|seals| memfd("sealed", 4096, *seals)).collect();
     let inventory = inventory();
     for memory in &made {
         let piece = one(&inventory, "memfd", inode(memory));
         assert_eq!(piece["seals"], Seals::of(memory).unwrap().to_string());
     }
-    let shown: BTreeSet<_> = made.iter().map(|m| one(&inventory, "memfd", inode(m))["seals"].to_string()).collect();
+    let shown: BTreeSet<_> =
+        made.iter().map(|m| one(&inventory, "memfd", inode(m))["seals"].to_string()).collect();
     assert_eq!(shown.len(), made.len(), "{shown:?}");
 }
 
@@ -243,7 +256,8 @@ fn every_file_in_dev_shm_is_listed() {
     let plain = Name::new("plain");
     let semaphore = Name(format!("/sem.selkie-ls-{}", std::process::id()));
     let odd = Name::new("odd name\n\u{1b}[31m (deleted)");
-    let paths = [plain.path(), semaphore.path(), odd.path(), dir.path().join("one"), dir.path().join("a/b/two")];
+    let paths =
+        [plain.path(), semaphore.path(), odd.path(), dir.path().join("one"), dir.path().join("a/b/two")];
     for (n, path) in (1..).zip(&paths) {
         fs::write(path, vec![7; n * 1000]).unwrap();
     }
@@ -307,7 +321,10 @@ fn a_posix_object_is_an_orphan_once_its_holder_is_killed() {
     let table = String::from_utf8(ls().output().unwrap().stdout).unwrap();
     let row = table.lines().find(|line| line.contains(&name.0)).unwrap();
     assert!(row.contains("nobody"), "{row}");
-    assert!(table.lines().any(|line| line.trim_start().starts_with(&format!("rm /dev/shm{}", name.0))), "{table}");
+    assert!(
+        table.lines().any(|line| line.trim_start().starts_with(&format!("rm /dev/shm{}", name.0))),
+        "{table}"
+    );
 
     shm::unlink(&name.0).unwrap();
     assert_eq!(pieces(&inventory(), "posix", |piece| piece["number"] == number), [&Value::Null; 0]);
@@ -324,6 +341,95 @@ fn a_posix_object_without_a_name_lives_with_its_holder() {
     assert_eq!((&piece["removed"], &piece["orphan"]), (&Value::from(true), &Value::from("no")));
     assert_eq!(piece["name"], name.0.as_str(), "what it was called");
     assert_eq!(holders(piece), [(holder.pid(), 1, 0)]);
+}
+
+/// A key of our own: others draw theirs from other numbers.
+fn key(n: i32) -> Key {
+    Key::new(0x6c73_0000 ^ (i32::try_from(std::process::id()).unwrap() << 4) ^ n)
+}
+
+/// What `ipcs -m` says about a segment: key, id, owner, permissions, bytes, how often it is attached, and more.
+fn ipcs(id: u64) -> Option<Vec<String>> {
+    let text = String::from_utf8(Command::new("ipcs").arg("-m").output().unwrap().stdout).unwrap();
+    let rows = text.lines().map(|line| line.split_ascii_whitespace().map(str::to_owned).collect::<Vec<_>>());
+    rows.into_iter().find(|row| row.get(1).is_some_and(|shown| *shown == id.to_string()))
+}
+
+#[test]
+fn segments_are_as_ipcs_says() {
+    require_programs!("ipcs");
+    let made: Vec<_> = [(key(1), 5000), (key(2), MIB), (Key::PRIVATE, 1)]
+        .map(|(key, size)| Segment::create(key, &Create::new(size)).unwrap().remove_on_drop())
+        .into();
+    let attachments = [made[1].attach().unwrap(), made[1].attach().unwrap(), made[2].attach().unwrap()];
+    // It is removed, and lives as long as it is attached.
+    Segment::from_id(made[2].id()).remove().unwrap();
+    let inventory = inventory();
+    for segment in &made {
+        let id = u64::try_from(segment.id()).unwrap();
+        let piece = one(&inventory, "sysv", id);
+        let row = ipcs(id).unwrap();
+        let text = |field: &str| piece[field].as_str().unwrap().to_owned();
+        let user = piece["owner"]["user"].as_str().unwrap();
+        let (size, attached) = (piece["size"].to_string(), piece["attached"].to_string());
+        let mode = text("mode").trim_start_matches('0').to_owned();
+        assert_eq!(row[..6], [text("name"), id.to_string(), user.to_owned(), mode, size, attached]);
+        assert_eq!(row.get(6).is_some_and(|status| status == "dest"), piece["removed"] == true);
+    }
+    let own = u64::from(std::process::id());
+    let found = made.iter().map(|segment| {
+        let piece = one(&inventory, "sysv", u64::try_from(segment.id()).unwrap());
+        assert_eq!(piece["creator"], own);
+        (holders(piece), piece["orphan"].as_str().unwrap())
+    });
+    let expected = [(vec![], "yes"), (vec![(own, 0, 2)], "no"), (vec![(own, 0, 1)], "no")];
+    assert!(found.eq(expected), "{inventory:#}");
+    drop(attachments);
+    // Nobody is attached to the second now, and the third is gone.
+    let after = self::inventory();
+    assert_eq!(one(&after, "sysv", u64::try_from(made[1].id()).unwrap())["orphan"], "yes");
+    assert_eq!(pieces(&after, "sysv", |piece| piece["number"] == made[2].id()), [&Value::Null; 0]);
+}
+
+#[test]
+fn a_segment_is_an_orphan_once_its_last_holder_is_killed() {
+    let segment = Segment::create(key(3), &Create::new(MIB)).unwrap().remove_on_drop();
+    let id = u64::try_from(segment.id()).unwrap();
+    let holders_of_it = ["sysv", "sysv"].map(|role| Holder::start(role, &segment.id().to_string()));
+    let held = inventory();
+    let piece = one(&held, "sysv", id);
+    let mut expected: Vec<_> = holders_of_it.iter().map(|holder| (holder.pid(), 0, 1)).collect();
+    expected.sort_unstable();
+    assert_eq!((holders(piece), &piece["orphan"]), (expected, &Value::from("no")));
+    drop(holders_of_it);
+    let left = inventory();
+    let piece = one(&left, "sysv", id);
+    assert_eq!((holders(piece), &piece["orphan"]), (vec![], &Value::from("yes")));
+    let table = String::from_utf8(ls().output().unwrap().stdout).unwrap();
+    assert!(table.lines().any(|line| line.trim() == format!("ipcrm -m {id}")), "{table}");
+    segment.remove().unwrap();
+    assert_eq!(pieces(&inventory(), "sysv", |piece| piece["number"] == id), [&Value::Null; 0]);
+}
+
+#[test]
+fn a_segment_of_another_ipc_namespace_is_another_segment() {
+    require_programs!("unshare", "ipcmk");
+    let works = Command::new("unshare").args(["--ipc", "true"]).output().unwrap();
+    if !works.status.success() {
+        return support::impossible("this user may make no IPC namespace");
+    }
+    // Ids begin at 0 in each, so that this may well be the number of one of ours, too.
+    let starter = format!("id=$(ipcmk -M 12345 | tr -dc 0-9); export {TARGET}=$id; exec \"$@\"");
+    let holder = Holder::start_under(&["unshare", "--ipc", "sh", "-c", &starter, "sh"], "sysv", "");
+    let inventory = inventory();
+    let theirs =
+        pieces(&inventory, "sysv", |piece| holders(piece).iter().any(|(pid, ..)| *pid == holder.pid()));
+    assert_eq!(theirs.len(), 1, "{theirs:#?}");
+    assert_eq!((&theirs[0]["foreign"], &theirs[0]["orphan"]), (&Value::from(true), &Value::from("no")));
+    assert!(theirs[0]["namespace"].is_u64());
+    if rustix::process::geteuid().is_root() {
+        assert_eq!(theirs[0]["size"], 12345);
+    }
 }
 
 /// The command, run by nobody: a user who may not look at the processes of ours.
@@ -461,7 +567,8 @@ fn watching_draws_the_table_anew_on_a_terminal() {
 #[test]
 fn dmabufs_are_listed_with_their_exporter_and_holders() {
     require_devices!("/dev/udmabuf", "/dev/dma_heap/system");
-    let made = [(support::dmabuf::udmabuf(&[1; 4096]), "udmabuf"), (support::dmabuf::heap(&[1; 8192]), "system")];
+    let made =
+        [(support::dmabuf::udmabuf(&[1; 4096]), "udmabuf"), (support::dmabuf::heap(&[1; 8192]), "system")];
     let own = u64::from(std::process::id());
     for (dmabuf, exporter) in &made {
         let number = inode(dmabuf.fd());
@@ -489,7 +596,9 @@ fn dmabufs_are_listed_with_their_exporter_and_holders() {
 
 #[test]
 fn bad_intervals_are_wrong_usage() {
-    for arguments in [&["--interval", "1"][..], &["--watch", "--interval", "0"], &["--watch", "--interval", "x"]] {
+    for arguments in
+        [&["--interval", "1"][..], &["--watch", "--interval", "0"], &["--watch", "--interval", "x"]]
+    {
         assert_eq!(ls().args(arguments).output().unwrap().status.code(), Some(2), "{arguments:?}");
     }
 }

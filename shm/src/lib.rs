@@ -8,8 +8,8 @@
 
 pub mod bench;
 pub mod inventory;
+pub mod lines;
 pub mod meminfo;
 pub mod pairs;
-pub mod trace;
-pub mod lines;
 pub mod seal;
+pub mod trace;

@@ -87,7 +87,6 @@ fn watch(args: &LsArgs) -> Done {
     let mut before: Option<Inventory> = None;
     let mut ended = false;
     while !ended && !nobody_reads() {
-        let next = Instant::now() + args.interval;
         let now = lister.take()?;
         if redraw {
             // Home, what was there, and what was there before that and cannot be scrolled to any more.
@@ -99,6 +98,8 @@ fn watch(args: &LsArgs) -> Done {
             print(&changes, args.format)?;
         }
         before = Some(now);
+        // From now on: a look that takes longer than the interval must leave time for signals.
+        let next = Instant::now() + args.interval;
         while !ended && Instant::now() < next {
             events.dispatch(next.saturating_duration_since(Instant::now()), &mut ended)?;
         }
@@ -155,7 +156,7 @@ const NONE: &str = "–";
 
 fn table(pieces: &[Piece]) -> String {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_FULL_CONDENSED);
+    table.load_style(presets::UTF8_FULL_CONDENSED);
     table.set_header([
         "kind",
         "name or key",
@@ -208,7 +209,11 @@ fn notes(text: &mut String, inventory: &Inventory) -> std::fmt::Result {
     }
     if inventory.unreadable > 0 {
         let processes = count(inventory.unreadable, "process", "processes");
-        writeln!(text, "{processes} could not be read: run as root to see what they hold.")?;
+        let advice = match rustix::process::geteuid().is_root() {
+            true => "what they hold is not known",
+            false => "run as root to see what they hold",
+        };
+        writeln!(text, "{processes} could not be read: {advice}.")?;
     }
     if inventory.closed_directories > 0 {
         let directories = count(inventory.closed_directories, "directory", "directories");

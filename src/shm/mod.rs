@@ -2,15 +2,13 @@
 
 mod bench;
 mod dmabuf;
+mod lines;
 mod ls;
 mod memfd;
 mod pair;
 mod posix;
-mod sysv;
-//! `selkie shm`: the ways to share memory, tried. A subcommand, a file.
-
-mod lines;
 mod seal;
+mod sysv;
 
 use clap::{Args, Subcommand};
 
@@ -32,19 +30,19 @@ enum ShmCommand {
     Memfd(memfd::MemfdArgs),
     /// Share a dma-buf: memory for devices, passed on as an fd (udmabuf, dma-heaps, DMA_BUF_IOCTL_SYNC)
     Dmabuf(dmabuf::DmabufArgs),
+    /// Seal some memory, and try everything that seals may forbid
+    Seal(seal::SealArgs),
     /// List every piece of shared memory on this machine, who holds it, and what is left over
     Ls(ls::LsArgs),
+    /// Give the lines of a file to another process, through a ring in shared memory
+    Produce(lines::ProduceArgs),
+    /// Print the lines that `produce` gives
+    Consume(lines::ConsumeArgs),
     /// Measure what it costs to get a message to another process, by everything that Linux has for it
     Bench(bench::BenchArgs),
     /// The other process of `bench`
     #[command(hide = true)]
     BenchPeer,
-// What each does is said where its arguments are.
-#[derive(Debug, Subcommand)]
-enum ShmCommand {
-    Seal(seal::SealArgs),
-    Produce(lines::ProduceArgs),
-    Consume(lines::ConsumeArgs),
 }
 
 /// Runs one of them.
@@ -54,11 +52,11 @@ pub fn run(args: ShmArgs) -> Outcome {
         ShmCommand::Posix(args) => posix::run(args),
         ShmCommand::Memfd(args) => memfd::run(args),
         ShmCommand::Dmabuf(args) => dmabuf::run(args),
-        ShmCommand::Ls(args) => ls::run(args),
-        ShmCommand::Bench(args) => bench::run(args),
-        ShmCommand::BenchPeer => bench::peer(),
         ShmCommand::Seal(args) => seal::run(args),
+        ShmCommand::Ls(args) => ls::run(args),
         ShmCommand::Produce(args) => lines::produce(args),
         ShmCommand::Consume(args) => lines::consume(args),
+        ShmCommand::Bench(args) => bench::run(args),
+        ShmCommand::BenchPeer => bench::peer(),
     }
 }
