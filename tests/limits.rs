@@ -273,18 +273,22 @@ fn a_flood_of_requests() {
             let mut part = vec![0; 1 << 16];
             while stream.read(&mut part).is_ok_and(|n| n > 0) {}
         });
+        // Made beforehand: it has to be sent faster than the compositor takes it, or its socket is empty now and then.
+        let count = if flood == "wl_display.sync" { 1 << 21 } else { 1 << 12 };
+        let mut requests = Vec::new();
+        for n in 0..count {
+            requests.extend(match flood {
+                "wl_display.sync" => message(1, 0, &[Arg::Uint(wire.new_id("wl_callback"))]),
+                _ => message(surface, 2, &[Arg::Int(n), Arg::Int(2 * n), Arg::Int(1), Arg::Int(1)]),
+            });
+        }
         let flooder = std::thread::spawn(move || {
             loop {
-                let mut requests = Vec::new();
-                for n in 0..4096 {
-                    requests.extend(match flood {
-                        "wl_display.sync" => message(1, 0, &[Arg::Uint(wire.new_id("wl_callback"))]),
-                        _ => message(surface, 2, &[Arg::Int(n), Arg::Int(2 * n), Arg::Int(1), Arg::Int(1)]),
-                    });
-                }
                 if let Err(e) = wire.stream.write_all(&requests) {
                     return e.kind();
                 }
+                // The same numbers again would be a mistake, which ends a client at once.
+                assert_eq!(flood, "wl_surface.damage", "all of it was taken");
             }
         });
         while !flooder.is_finished() {

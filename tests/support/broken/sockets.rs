@@ -94,7 +94,8 @@ impl Sockets {
                 continue;
             }
             look_ahead(stream, state);
-            if !state.has("serves-until-empty") {
+            // Who waits for readers must come to that: on a slow machine the flood itself may take too long a turn.
+            if !state.has("serves-until-empty") && !state.has("waits-for-readers") {
                 *self.turn.lock().unwrap() = Some((None, stream.clone()));
             }
             let _ = display.backend().dispatch_single_client(state, id.clone());
