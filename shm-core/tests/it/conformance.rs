@@ -10,6 +10,7 @@ use shm_core::dma_heap::DmaHeap;
 use shm_core::mechanism::{
     Created, DmaBufs, Leftover, Mechanism, MechanismError, Memfd, Posix, Sysv, Ticket,
 };
+use shm_core::ring::{Consumer, Geometry, OpenError, RingError, Side};
 use shm_core::shared::{AccessError, Shared};
 
 use crate::{dmabuf, page, skip};
@@ -145,6 +146,7 @@ conformance! {
         what_is_not_there_is_not_found
         a_ticket_of_another_kind_is_refused
         many_can_be_had_at_once
+        frames_go_through_a_ring_in_it
     }
 }
 
@@ -439,4 +441,40 @@ fn find_takes_the_dmabuf_source_that_is_there() {
     assert_eq!(heap.name(), DmaHeap::open("system").unwrap().name());
     let created = DmaBufs::find().unwrap().create(1).unwrap();
     assert_eq!(created.memory.len(), page());
+}
+
+fn frames_go_through_a_ring_in_it<K: Kind>(mechanism: &K::Mechanism) {
+    let geometry = Geometry { slots: 3, slot_size: page() as u64 };
+    let whole = usize::try_from(geometry.memory_len().unwrap()).unwrap();
+    let Created { memory, ticket, leftover: _leftover } = create::<K>(mechanism, whole);
+    match Consumer::create(memory, geometry) {
+        Ok(consumer) => receive_from_there::<K, _, _>(consumer, &ticket, "-"),
+        // The words that the two wait for have to be elsewhere then.
+        Err(OpenError::NoFutex) => {
+            let (control, slots) = geometry.split_memory_len().unwrap();
+            let control = Memfd.create(control).unwrap();
+            let Created { memory, ticket, leftover: _leftover } =
+                create::<K>(mechanism, usize::try_from(slots).unwrap());
+            let consumer = Consumer::create_split(control.memory, memory, geometry).unwrap();
+            receive_from_there::<K, _, _>(consumer, &ticket, &control.ticket.to_string());
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// Has another process send frames through a ring, whose words are in `control` if that is not `-`.
+fn receive_from_there<K: Kind, S: Shared, D: Shared>(
+    mut consumer: Consumer<S, D>,
+    ticket: &Ticket,
+    control: &str,
+) {
+    const COUNT: u8 = 200;
+    let mut other = Other::start();
+    let request = format!("send {} {ticket} {control} {COUNT}", K::WORDS.1);
+    other.begin(&request);
+    for number in 1..=COUNT {
+        assert_eq!(consumer.receive().unwrap().to_vec().unwrap(), vec![number; number.into()]);
+    }
+    assert!(matches!(consumer.receive(), Err(RingError::Closed { side: Side::Producer })));
+    assert_eq!(other.answer(&request), Ok(String::new()));
 }

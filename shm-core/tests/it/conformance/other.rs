@@ -8,6 +8,7 @@ use std::process::{Child, ExitStatus};
 use shm_core::dma_heap::DmaHeap;
 use shm_core::mechanism::{DmaBufs, Leftover, Mechanism, MechanismError, Memfd, Posix, Sysv, Ticket};
 use shm_core::posix::Object;
+use shm_core::ring::Producer;
 use shm_core::shared::Shared;
 use shm_core::sysv::{Place, Segment};
 use shm_core::udmabuf::Udmabuf;
@@ -31,7 +32,17 @@ impl Other {
 
     /// Has it do something. What it says, or the kind of its error and the sentence.
     pub fn ask(&mut self, request: &str) -> Result<String, (String, String)> {
+        self.begin(request);
+        self.answer(request)
+    }
+
+    /// Has it begin to do something.
+    pub fn begin(&mut self, request: &str) {
         writeln!(self.lines.get_mut(), "{request}").unwrap();
+    }
+
+    /// What it says to that in the end.
+    pub fn answer(&mut self, request: &str) -> Result<String, (String, String)> {
         let mut answer = String::new();
         self.lines.read_line(&mut answer).unwrap();
         let answer = answer.strip_suffix('\n').unwrap_or_else(|| panic!("{request}: it is gone"));
@@ -145,7 +156,7 @@ fn act(kept: &mut Kept, words: &[&str]) -> Result<String, Failure> {
             return Ok(String::from_utf8_lossy(&read).into_owned());
         }
         "fork" => fork_and_drop(kept),
-        "create" | "open" | "shrink" => {
+        "create" | "open" | "send" | "shrink" => {
             return match words[1] {
                 "sysv" => with(&Sysv::default(), kept, words),
                 "sysv-for-all" => with(&Sysv { mode: 0o666 }, kept, words),
@@ -179,11 +190,33 @@ fn with<M: Mechanism>(mechanism: &M, kept: &mut Kept, words: &[&str]) -> Result<
             kept.memory = Some(Box::new(memory));
             Ok(size.to_string())
         }
+        "send" => {
+            let memory = mechanism.open(&words[2].parse().unwrap(), 0).map_err(failed)?;
+            let count = words[4].parse().unwrap();
+            match words[3] {
+                "-" => send(Producer::attach(memory).map_err(other)?, count),
+                control => {
+                    let control = Memfd.open(&control.parse().unwrap(), 0).map_err(failed)?;
+                    send(Producer::attach_split(control, memory).map_err(other)?, count)
+                }
+            }
+        }
         _ => {
             shrink(&words[2].parse().unwrap())?;
             Ok(String::new())
         }
     }
+}
+
+/// Sends frames through a ring: the first has 1 byte, the last as many as there are frames, and each is full of its number.
+fn send<S: Shared, D: Shared>(mut producer: Producer<S, D>, count: u8) -> Result<String, Failure> {
+    for number in 1..=count {
+        let bytes = vec![number; number.into()];
+        let mut slot = producer.reserve().map_err(other)?;
+        slot.write_at(0, &bytes).map_err(other)?;
+        slot.commit(bytes.len()).map_err(other)?;
+    }
+    Ok(String::new())
 }
 
 /// Takes all of its memory away, or tries to.
