@@ -57,6 +57,17 @@ impl Stand {
         command
     }
 
+    /// How many pieces of memory with this stand's key or name `selkie shm ls` takes for left over. (Where a process may not be
+    /// looked at, it says "perhaps".)
+    pub fn orphans(&self) -> u32 {
+        let output = self.command("ls --format json").output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let inventory: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let ours = |piece: &&serde_json::Value| piece["name"] == *self.key || piece["name"] == *self.name;
+        let pieces = inventory["pieces"].as_array().unwrap().iter().filter(ours);
+        pieces.map(|piece| u32::from(piece["orphan"] != "no")).sum()
+    }
+
     /// Starts one that stays until another comes, and waits until it is ready for that.
     pub fn start(&self, line: &str) -> Process {
         let mut process = self.dir.spawn("side", self.command(line));
