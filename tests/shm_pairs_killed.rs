@@ -1,4 +1,4 @@
-//! `selkie shm`'s pairs, with either side killed at any point, 200 times in all: nobody waits for ever, and what is left is what
+//! `selkie shm`'s pairs, with either side killed at any point, 200 times each: nobody waits for ever, and what is left is what
 //! the mechanism itself leaves.
 
 #![deny(unsafe_code)]
@@ -10,11 +10,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use rustix::process::Signal;
-use support::Process;
 use support::pairs::Stand;
+use support::{Process, require_devices};
 
-/// Of each of the four pairs.
-const ROUNDS: u32 = 50;
+const ROUNDS: u32 = 200;
+/// In the guest, whose processor is emulated.
+const ROUNDS_IN_THE_GUEST: u32 = 40;
 
 /// A pair, and how to see in what its writer has said whether there must be something left of it.
 struct Pair {
@@ -62,7 +63,7 @@ impl Chance {
     }
 }
 
-fn kill_either(number: u32, pair: &Pair) {
+fn kill_either(number: u32, rounds: u32, pair: &Pair) {
     let stand = Stand::new(number);
     let mut chance = Chance(0x5e1_5e1 + u64::from(number));
     let reader = |writer: &Process| {
@@ -75,7 +76,7 @@ fn kill_either(number: u32, pair: &Pair) {
         stand.dir.spawn("reader", stand.command(&line))
     };
     let (mut left, mut unsure) = (0, 0);
-    for round in 0..ROUNDS {
+    for round in 0..rounds {
         let context = format!("{}, round {round}", pair.writer);
         // The writer while it makes the memory; the writer while a reader comes; the reader.
         let mut writer = if round % 3 == 0 {
@@ -116,15 +117,16 @@ fn kill_either(number: u32, pair: &Pair) {
         (pair.remove)(&stand);
         assert!(!(pair.left)(&stand), "{context}");
     }
-    println!("{}: {left} of {ROUNDS} rounds left something, {unsure} ended in the very call", pair.writer);
+    println!("{}: {left} of {rounds} rounds left something, {unsure} ended in the very call", pair.writer);
     assert!(left > 0 || pair.makes.is_empty(), "no writer was killed while it had something");
-    assert!(unsure < ROUNDS / 2);
+    assert!(unsure < rounds / 2);
 }
 
 #[test]
 fn a_killed_side_of_sysv_leaves_at_most_the_segment() {
     kill_either(
         1,
+        ROUNDS,
         &Pair {
             writer: "sysv write --key KEY --size 1M -v",
             reader: "sysv read --key KEY",
@@ -144,6 +146,7 @@ fn a_killed_side_of_sysv_leaves_at_most_the_segment() {
 fn a_killed_side_of_posix_leaves_at_most_the_name() {
     kill_either(
         2,
+        ROUNDS,
         &Pair {
             writer: "posix write NAME --size 1M -v",
             reader: "posix read NAME",
@@ -159,6 +162,7 @@ fn a_killed_side_of_posix_leaves_at_most_the_name() {
 fn a_killed_side_of_memfds_over_a_socket_leaves_at_most_the_socket() {
     kill_either(
         3,
+        ROUNDS,
         &Pair {
             writer: "memfd send --socket SOCKET --size 1M -v",
             reader: "memfd recv --socket SOCKET",
@@ -174,6 +178,7 @@ fn a_killed_side_of_memfds_over_a_socket_leaves_at_most_the_socket() {
 fn a_killed_side_of_a_memfd_that_is_looked_up_leaves_nothing() {
     kill_either(
         4,
+        ROUNDS,
         &Pair {
             writer: "memfd export --size 1M",
             reader: "memfd open --pid PID --fd FD",
@@ -181,6 +186,23 @@ fn a_killed_side_of_a_memfd_that_is_looked_up_leaves_nothing() {
             removes: "",
             left: |_| false,
             remove: |_| {},
+        },
+    );
+}
+
+#[test]
+fn a_killed_side_of_a_dmabuf_leaves_at_most_the_socket() {
+    require_devices!("/dev/udmabuf");
+    kill_either(
+        5,
+        ROUNDS_IN_THE_GUEST,
+        &Pair {
+            writer: "dmabuf export --socket SOCKET --size 1M -v",
+            reader: "dmabuf import --socket SOCKET",
+            makes: "bind(",
+            removes: "unlinkat",
+            left: |stand| Path::new(&stand.socket).exists(),
+            remove: |stand| drop(std::fs::remove_file(&stand.socket)),
         },
     );
 }
