@@ -9,7 +9,7 @@ FUZZ_SECONDS ?= 200
 SANITIZER    ?= none
 
 .DEFAULT_GOAL := help
-.PHONY: help deps deps-vm demo test test-vm fuzz bench peers
+.PHONY: help deps deps-vm demo test test-vm fuzz miri bench peers
 
 help:
 	@echo 'selkie: a Wayland compositor that enforces sealed shared memory'
@@ -18,6 +18,7 @@ help:
 	@echo '  make test    formatting, lints, unit, property and end-to-end tests, documentation'
 	@echo '  make test-vm tests with real dma-bufs, in a small guest (x86-64; fetches a Debian kernel)'
 	@echo '  make fuzz    ten minutes of random input (needs cargo-fuzz; choose with FUZZ_SECONDS=n for each target)'
+	@echo '  make miri    the ring, and what else needs no kernel, in Miri (needs a nightly compiler with miri and rust-src)'
 	@echo '  make bench   what a frame costs here, headless and nested, beside weston and sway'
 	@echo '  make peers   write docs/peers.md anew: what selkie check sees in $(PEERS)'
 	@echo '  make deps    install the system libraries, where they are missing'
@@ -51,6 +52,10 @@ test: deps
 
 fuzz: deps
 	@CARGO='$(CARGO)' FUZZ_SECONDS='$(FUZZ_SECONDS)' SANITIZER='$(SANITIZER)' scripts/fuzz.sh
+
+# An interpreter that knows the rules of memory and atomics, but few system calls: tests that need those are left out.
+miri: deps
+	MIRIFLAGS=-Zmiri-disable-isolation $(CARGO) +nightly miri test --locked --target-dir target/miri -p shm-core --lib -- ring
 
 # Says what is missing, and fails, where there can be no guest.
 test-vm: deps

@@ -85,7 +85,7 @@ impl Alias {
 
 fn ctime(fd: BorrowedFd<'_>) -> Result<Ctime, AliasError> {
     let stat = rustix::fs::fstat(fd).map_err(AliasError::Stat)?;
-    Ok((stat.st_ctime, stat.st_ctime_nsec.cast_signed()))
+    Ok((stat.st_ctime, stat.st_ctime_nsec as i64))
 }
 
 /// The time that a change would get now, at the least.

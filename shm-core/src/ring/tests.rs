@@ -150,6 +150,7 @@ fn nothing_is_written_or_read_beyond_a_slot_or_frame() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "asks pidfd_open(2) whether somebody lives")]
 fn a_role_is_for_one_and_taken_over_only_when_it_is_free() {
     let (producer, consumer, heap) = pair(SMALL);
     let taken = |result: Result<(), OpenError>, side: Side, state: State| {
@@ -309,6 +310,7 @@ proptest! {
     // Whoever accesses what is not there runs into the allocator's neighbours, or into Miri.
     #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 8 } else { 2000 }, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
+    #[cfg_attr(miri, ignore = "asks pidfd_open(2) whether somebody lives")]
     fn scribbling_over_the_header_harms_nobody(acts in acts()) {
         let (mut producer, mut consumer, heap) = pair(SMALL);
         for act in acts {
