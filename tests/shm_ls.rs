@@ -581,8 +581,9 @@ fn dmabufs_are_listed_with_their_exporter_and_holders() {
         assert_eq!((&piece["seals"], &piece["orphan"]), (&Value::Null, &Value::from("no")));
         // Another process, which has it as its standard input; and a mapping of ours.
         let mapping = dmabuf.map_mut().unwrap();
-        let mut cat = Command::new("sleep");
-        let mut other = cat.arg("infinity").stdin(dmabuf.fd().try_clone_to_owned().unwrap()).spawn().unwrap();
+        let theirs = dmabuf.fd().try_clone_to_owned().unwrap();
+        // The command, which has that fd as well, ends with the statement.
+        let mut other = Command::new("sleep").arg("infinity").stdin(theirs).spawn().unwrap();
         let inventory = self::inventory();
         let mut expected = [(own, 1, 1), (u64::from(other.id()), 1, 0)];
         expected.sort_unstable();
