@@ -45,7 +45,11 @@ fn one_too_many(
         }
     }
     wire.roundtrip().unwrap();
-    another(wire).unwrap();
+    // Where a thing takes several requests, an early one may be the one too many. The socket is closed to
+    // the rest then; why can still be read.
+    if let Err(e) = another(wire) {
+        assert!(matches!(e.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset), "{e}");
+    }
     wire.ended()
 }
 
