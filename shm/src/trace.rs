@@ -6,6 +6,7 @@
 //! it is made. Calls that are of no interest here (those of the loader, of the allocator, asking for the size of a page) are left out;
 //! strace shows those too.
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
 use std::io::{self, Write};
@@ -89,13 +90,9 @@ impl Trace {
     }
 
     /// A call that cannot fail in a way that we would learn of, as one in a destructor.
-    pub fn quiet(&mut self, call: fmt::Arguments<'_>, make: impl FnOnce()) {
-        let made: Result<(), SayError> = self.call(call, zero, || {
-            make();
-            Ok(())
-        });
-        // There is no error in there.
-        drop(made);
+    pub fn quiet<T>(&mut self, call: fmt::Arguments<'_>, make: impl FnOnce() -> T) -> T {
+        let Ok(value) = self.call(call, |_| zero(&()), || Ok::<T, Infallible>(make()));
+        value
     }
 }
 

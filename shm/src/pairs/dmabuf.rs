@@ -19,8 +19,8 @@ use shm_core::seals::Seals;
 use shm_core::udmabuf::{Udmabuf, UdmabufError};
 
 use super::memfd::with_byte;
-use super::socket::{Connection, Listener, Served, SocketError};
-use super::wait::{WaitError, Waiter, Woken};
+use super::socket::{Connection, Listener, SocketError};
+use super::wait::{WaitError, Waiter};
 use super::{Checked, Content, Patience, SizeError, Table, TableError, pages};
 use crate::trace::{SayError, Trace, fd};
 
@@ -102,7 +102,7 @@ pub fn export(export: &Export, trace: &mut Trace) -> Result<bool, DmaBufPairErro
     export.content.check()?;
     let mut waiter = Waiter::new(export.patience)?;
     export.content.fits(1)?;
-    let table = Table::begin().map_err(TableError::from)?;
+    let table = Table::begin()?;
     let buffer = make(&export.source, size, trace)?;
     fill(&buffer, byte, trace)?;
     let listener = Listener::bind(&export.socket, trace)?;
@@ -118,20 +118,7 @@ pub fn export(export: &Export, trace: &mut Trace) -> Result<bool, DmaBufPairErro
     listener.close(trace);
     let number = buffer.as_fd().as_raw_fd();
     trace.quiet(format_args!("close({number})"), || drop(buffer));
-    let good = match served {
-        Served::Good => {
-            trace.say(format_args!("it found every byte as it should be"))?;
-            true
-        }
-        Served::Bad => {
-            trace.say(format_args!("it found other bytes"))?;
-            false
-        }
-        Served::Nobody(woken) => {
-            woken.tell(trace)?;
-            woken != Woken::Time
-        }
-    };
+    let good = served.tell(trace)?;
     table.after(trace)?;
     Ok(good)
 }

@@ -17,7 +17,7 @@ use shm_core::peer::{PeerError, PeerFd};
 use shm_core::seals::{SealError, Seals};
 use shm_core::shared::AccessError;
 
-use super::socket::{Connection, Listener, Served, SocketError, amount};
+use super::socket::{Connection, Listener, SocketError, amount};
 use super::wait::{WaitError, Waiter, Woken};
 use super::watch::{self, Watch, WatchError};
 use super::{Checked, Content, Patience, SizeError, Table, TableError, fill, pages};
@@ -56,7 +56,7 @@ pub struct Receive {
 pub fn send(send: &Send, trace: &mut Trace) -> Result<bool, MemfdError> {
     send.content.check()?;
     let mut waiter = Waiter::new(send.patience)?;
-    let table = Table::begin().map_err(TableError::from)?;
+    let table = Table::begin()?;
     let memfds: Vec<OwnedFd> = (0..send.count)
         .map(|number| {
             let byte = send.content.byte.wrapping_add(number);
@@ -84,20 +84,7 @@ pub fn send(send: &Send, trace: &mut Trace) -> Result<bool, MemfdError> {
     for memfd in memfds {
         close(memfd, trace);
     }
-    let good = match served {
-        Served::Good => {
-            trace.say(format_args!("it found every byte as it should be"))?;
-            true
-        }
-        Served::Bad => {
-            trace.say(format_args!("it found other bytes"))?;
-            false
-        }
-        Served::Nobody(woken) => {
-            woken.tell(trace)?;
-            woken != Woken::Time
-        }
-    };
+    let good = served.tell(trace)?;
     table.after(trace)?;
     Ok(good)
 }
@@ -155,7 +142,7 @@ pub struct Open {
 pub fn export(export: &Export, trace: &mut Trace) -> Result<bool, MemfdError> {
     export.content.check()?;
     let mut waiter = Waiter::new(export.patience)?;
-    let table = Table::begin().map_err(TableError::from)?;
+    let table = Table::begin()?;
     let memfd = make("selkie", export.content, 1, trace)?;
     let watch = Watch::new(memfd.as_fd(), trace)?;
     let peer = PeerFd::ours(&memfd);
@@ -168,11 +155,6 @@ pub fn export(export: &Export, trace: &mut Trace) -> Result<bool, MemfdError> {
     ))?;
     table.lives(trace)?;
     let woken = watch.wait(&mut waiter, trace)?;
-    if woken == Woken::Ready {
-        trace.say(format_args!("somebody has read it, and is done with it"))?;
-    } else {
-        woken.tell(trace)?;
-    }
     close(memfd, trace);
     table.after(trace)?;
     Ok(woken != Woken::Time)
@@ -239,17 +221,10 @@ fn make(name: &str, content: Content, many: u8, trace: &mut Trace) -> Result<Own
         })
         .map_err(|source| MemfdError::size(content.size, source.into()))?;
     content.fits(many.into())?;
-    let memory = trace.call(
-        format_args!("mmap(NULL, {}, PROT_READ|PROT_WRITE, MAP_SHARED, {number}, 0)", pages(content.size)),
-        |memory: &OwnMemory| format!("{:p}", memory.as_ptr()),
-        || OwnMemory::map_shared(memfd, content.size),
-    )?;
+    let memory = map_own(number, content.size, trace, || OwnMemory::map_shared(memfd, content.size))?;
     fill(&memory, content.byte)?;
     // F_SEAL_WRITE is refused as long as somebody could write.
-    let (start, len) = (memory.as_ptr(), pages(content.size));
-    let mut unmapped = None;
-    trace.quiet(format_args!("munmap({start:p}, {len})"), || unmapped = Some(memory.into_fd()));
-    let Some(memfd) = unmapped else { return Err(MemfdError::Gone) };
+    let memfd = unmap_own(memory, trace);
     trace.call(format_args!("fcntl({number}, F_ADD_SEALS, {})", seal_flags(SEALS)), zero, || {
         Seals::add(&memfd, SEALS)
     })?;
@@ -287,6 +262,26 @@ pub(crate) fn map<S>(
         address,
         || map(memfd, size),
     )?)
+}
+
+/// Maps memory that is to be filled, of `size` bytes, behind the fd `number`.
+pub(crate) fn map_own<E: std::error::Error + 'static>(
+    number: i32,
+    size: u64,
+    trace: &mut Trace,
+    map: impl FnOnce() -> Result<OwnMemory, E>,
+) -> Result<OwnMemory, E> {
+    trace.call(
+        format_args!("mmap(NULL, {}, PROT_READ|PROT_WRITE, MAP_SHARED, {number}, 0)", pages(size)),
+        |memory: &OwnMemory| format!("{:p}", memory.as_ptr()),
+        map,
+    )
+}
+
+/// Unmaps it, and keeps its file.
+pub(crate) fn unmap_own(memory: OwnMemory, trace: &mut Trace) -> OwnedFd {
+    let (start, len) = (memory.as_ptr(), pages(memory.len() as u64));
+    trace.quiet(format_args!("munmap({start:p}, {len})"), || memory.into_fd())
 }
 
 /// Where it is mapped.
@@ -349,9 +344,6 @@ pub enum MemfdError {
     /// It cannot be filled.
     #[error(transparent)]
     Access(#[from] AccessError),
-    /// It was not given back by its mapping.
-    #[error("the memfd was lost")]
-    Gone,
     /// It cannot be sealed.
     #[error(transparent)]
     Seal(#[from] SealError),

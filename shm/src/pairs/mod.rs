@@ -180,7 +180,7 @@ pub enum TableError {
 
 impl Table {
     /// Looks at it before anything is made.
-    pub(crate) fn begin() -> Result<Table, MeminfoError> {
+    pub(crate) fn begin() -> Result<Table, TableError> {
         Ok(Table { before: Memory::now()? })
     }
 

@@ -16,7 +16,7 @@ use shm_core::shared::AccessError;
 use super::memfd::{self, with_byte};
 use super::wait::{WaitError, Waiter, Woken};
 use super::watch::{self, Watch, WatchError};
-use super::{Content, Patience, SizeError, Table, TableError, fill, pages};
+use super::{Content, Patience, SizeError, Table, TableError, fill};
 use crate::trace::{SayError, Trace, failure, fd, zero};
 
 /// `selkie shm posix write`.
@@ -58,17 +58,13 @@ pub fn write(write: &Write, trace: &mut Trace) -> Result<bool, PosixPairError> {
     let mut waiter = Waiter::new(write.patience)?;
     // All of its pages are made at once.
     write.content.fits(1)?;
-    let table = Table::begin().map_err(TableError::from)?;
+    let table = Table::begin()?;
     let name = &write.name;
     let object = create(write, trace)?;
     let owned = object.unlink_on_drop();
     let watch = if write.keep { None } else { Some(Watch::new(object.fd(), trace)?) };
     let number = object.as_fd().as_raw_fd();
-    let memory = trace.call(
-        format_args!("mmap(NULL, {}, PROT_READ|PROT_WRITE, MAP_SHARED, {number}, 0)", pages(size)),
-        |memory: &OwnMemory| format!("{:p}", memory.as_ptr()),
-        || object.map(),
-    )?;
+    let memory = memfd::map_own(number, size, trace, || object.map())?;
     fill(&memory, byte)?;
     trace.say(format_args!("{name}, mode {:04o}: {size} bytes of {byte:#04x}", write.mode))?;
     let other = format!("selkie shm posix read {name}{}", with_byte(byte));
@@ -83,11 +79,6 @@ pub fn write(write: &Write, trace: &mut Trace) -> Result<bool, PosixPairError> {
     trace.say(format_args!("in another terminal: {other}"))?;
     table.lives(trace)?;
     let woken = watch.wait(&mut waiter, trace)?;
-    if woken == Woken::Ready {
-        trace.say(format_args!("somebody has read it, and is done with it"))?;
-    } else {
-        woken.tell(trace)?;
-    }
     let_go(memory, trace);
     remove(owned, trace)?;
     table.after(trace)?;
@@ -171,12 +162,7 @@ fn create(write: &Write, trace: &mut Trace) -> Result<Object, PosixPairError> {
 }
 
 fn let_go(memory: OwnMemory, trace: &mut Trace) {
-    let (start, len) = (memory.as_ptr(), pages(memory.len() as u64));
-    let mut object = None;
-    trace.quiet(format_args!("munmap({start:p}, {len})"), || object = Some(memory.into_fd()));
-    if let Some(object) = object {
-        memfd::close(object, trace);
-    }
+    memfd::close(memfd::unmap_own(memory, trace), trace);
 }
 
 fn remove(owned: posix::OwnedName, trace: &mut Trace) -> Result<(), PosixError> {

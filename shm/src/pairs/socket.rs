@@ -139,6 +139,18 @@ pub(crate) enum Served {
     Nobody(Woken),
 }
 
+impl Served {
+    /// Says it; `false` if that is not what was to happen: other bytes, or nobody in time.
+    pub(crate) fn tell(self, trace: &mut Trace) -> Result<bool, SayError> {
+        match self {
+            Served::Good => trace.say(format_args!("it found every byte as it should be"))?,
+            Served::Bad => trace.say(format_args!("it found other bytes"))?,
+            Served::Nobody(woken) => woken.tell(trace)?,
+        }
+        Ok(!matches!(self, Served::Bad | Served::Nobody(Woken::Time)))
+    }
+}
+
 /// The other side's end.
 #[derive(Debug)]
 pub(crate) struct Connection {

@@ -55,7 +55,7 @@ pub fn write(write: &Write, trace: &mut Trace) -> Result<bool, SysvPairError> {
     let Content { size, byte } = write.content;
     write.content.check()?;
     let mut waiter = Waiter::new(write.patience)?;
-    let table = Table::begin().map_err(TableError::from)?;
+    let table = Table::begin()?;
     let create = Create { mode: write.mode, ..Create::new(size) };
     let segment = trace.call(
         format_args!("shmget({}, {size}, IPC_CREAT|IPC_EXCL|{:04o})", write.key, write.mode),

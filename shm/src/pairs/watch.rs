@@ -14,7 +14,7 @@ use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use rustix::io::Errno;
 
 use super::wait::{WaitError, Waiter, Woken};
-use crate::trace::{Trace, fd, flags, number};
+use crate::trace::{SayError, Trace, fd, flags, number};
 
 /// What one is told of.
 const EVENTS: WatchFlags = WatchFlags::OPEN
@@ -48,8 +48,17 @@ impl Watch {
         Ok(Watch { inotify })
     }
 
-    /// Waits until somebody who has opened and read it is done with it.
+    /// Waits until somebody who has opened and read it is done with it, and says how that ended.
     pub(crate) fn wait(&self, waiter: &mut Waiter, trace: &mut Trace) -> Result<Woken, WatchError> {
+        let woken = self.wait_for_reader(waiter, trace)?;
+        match woken {
+            Woken::Ready => trace.say(format_args!("somebody has read it, and is done with it"))?,
+            _ => woken.tell(trace)?,
+        }
+        Ok(woken)
+    }
+
+    fn wait_for_reader(&self, waiter: &mut Waiter, trace: &mut Trace) -> Result<Woken, WatchError> {
         let (mut opened, mut read) = (false, false);
         loop {
             let woken = waiter.readable(self.inotify.as_fd())?;
@@ -118,4 +127,7 @@ pub enum WatchError {
     /// It cannot be waited.
     #[error(transparent)]
     Wait(#[from] WaitError),
+    /// Nothing can be said.
+    #[error(transparent)]
+    Say(#[from] SayError),
 }
