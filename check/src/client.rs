@@ -23,6 +23,7 @@ use wayland_client::protocol::{wl_buffer, wl_data_offer, wl_registry};
 use wayland_client::{Connection, Dispatch, EventQueue, Proxy, QueueHandle};
 
 use crate::case::Stop;
+use crate::wire::DisplayError;
 
 /// Why a connection is no more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -329,24 +330,9 @@ impl Client {
         while let Ok(n @ 1..) = (&self.socket).read(&mut part) {
             bytes.extend_from_slice(part.get(..n)?);
         }
-        let word = |at: usize| Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
-        let mut at = 0;
-        loop {
-            // A message: object, size << 16 | opcode, arguments. The error is opcode 0 of object 1, with an object, a
-            // code and a string (length with its final zero, bytes).
-            let (object, size) = (word(at)?, word(at + 4)? as usize >> 16);
-            if object == 1 && word(at + 4)? & 0xffff == 0 {
-                let (object, code, len) = (word(at + 8)?, word(at + 12)?, word(at + 16)? as usize);
-                let text = bytes.get(at + 20..at + 20 + len.saturating_sub(1))?;
-                let interface = self.names.get(&object).copied().unwrap_or_default().to_owned();
-                return Some(Ended::Error {
-                    interface,
-                    code,
-                    message: String::from_utf8_lossy(text).into_owned(),
-                });
-            }
-            at += size.max(8);
-        }
+        let DisplayError { object, code, message } = DisplayError::find(&bytes)?;
+        let interface = self.names.get(&object).copied().unwrap_or_default().to_owned();
+        Some(Ended::Error { interface, code, message })
     }
 
     /// The events that came for an object, in order.

@@ -96,8 +96,8 @@ fn is_ours(request: &[u8]) -> bool {
         || word(request, 32).is_some_and(|thread| Path::new(&format!("/proc/self/task/{thread}")).exists())
 }
 
-/// What is answered: size, error, the request's number, and a structure.
-fn answer(request: &[u8]) -> Option<Vec<u8>> {
+/// What an owner that answers says to a request: size, error, the request's number, and a structure.
+pub fn answer(request: &[u8]) -> Option<Vec<u8>> {
     let words = |words: &[u32]| words.iter().flat_map(|word| word.to_ne_bytes()).collect::<Vec<u8>>();
     let root = request.get(16..24)? == 1_u64.to_ne_bytes();
     let (error, body) = match word(request, 4)? {

@@ -348,12 +348,11 @@ impl Wire {
             let Some(body) = all.get(at + 8..at + size) else { break };
             match (object, second & 0xffff) {
                 (DISPLAY, 0) => {
-                    let object = word(body, 0).unwrap_or_default();
-                    return Err(Ended::Error {
-                        interface: self.interfaces.get(&object).copied().unwrap_or_default().to_owned(),
-                        code: word(body, 4).unwrap_or_default(),
-                        message: text(body, 8),
-                    });
+                    let Some(DisplayError { object, code, message }) = DisplayError::parse(body) else {
+                        return Err(Ended::Closed("an error cut short".to_owned()));
+                    };
+                    let interface = self.interfaces.get(&object).copied().unwrap_or_default().to_owned();
+                    return Err(Ended::Error { interface, code, message });
                 }
                 (REGISTRY, 0) => {
                     let interface = text(body, 4);
@@ -372,6 +371,37 @@ impl Wire {
         }
         self.unread = all.get(at..).unwrap_or_default().to_vec();
         Ok(())
+    }
+}
+
+/// `wl_display.error`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DisplayError {
+    /// Number of the object that it was sent for.
+    pub object: u32,
+    /// The code, from the error enumeration of that object's interface.
+    pub code: u32,
+    /// What it says to a person.
+    pub message: String,
+}
+
+impl DisplayError {
+    /// The one among whole messages, from the first of them on.
+    pub fn find(bytes: &[u8]) -> Option<Self> {
+        let mut at = 0;
+        loop {
+            let (object, second) = (word(bytes, at)?, word(bytes, at + 4)?);
+            let size = (second as usize >> 16).max(8);
+            if (object, second & 0xffff) == (DISPLAY, 0) {
+                return Self::parse(bytes.get(at + 8..at + size)?);
+            }
+            at += size;
+        }
+    }
+
+    /// From the arguments of the event.
+    fn parse(body: &[u8]) -> Option<Self> {
+        Some(Self { object: word(body, 0)?, code: word(body, 4)?, message: text(body, 8) })
     }
 }
 

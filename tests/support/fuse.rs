@@ -14,14 +14,7 @@ use std::thread::{self, JoinHandle};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
-
-const LOOKUP: u32 = 1;
-const FORGET: u32 = 2;
-const GETATTR: u32 = 3;
-const OPEN: u32 = 14;
-const INIT: u32 = 26;
-const OPENDIR: u32 = 27;
-const ENOSYS: i32 = 38;
+use selkie_check::fuse::answer;
 
 /// A mounted file system and a file in it. Dropping it ends whoever still waits for an answer, so it must
 /// go before anything that may be waiting.
@@ -116,38 +109,4 @@ fn serve(device: File, stopped: &PipeReader, quiet: &AtomicBool) {
             let _ = (&device).write(&reply);
         }
     }
-}
-
-fn word(message: &[u8], at: usize) -> u32 {
-    u32::from_ne_bytes(message[at..at + 4].try_into().unwrap())
-}
-
-/// The answer of an owner that answers: size, error, the request's number, and a structure.
-fn answer(request: &[u8]) -> Option<Vec<u8>> {
-    let root = request[16..24] == 1_u64.to_ne_bytes();
-    let words = |words: &[u32]| words.iter().flat_map(|w| w.to_ne_bytes()).collect::<Vec<u8>>();
-    let (error, body) = match word(request, 4) {
-        FORGET => return None,
-        // Version 7.31, no flags, a little room.
-        INIT => (0, words(&[7, 31, 0, 0, 0, 1 << 16, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0])),
-        // Node 2, to be forgotten at once.
-        LOOKUP => (0, [words(&[2, 0, 0, 0, 0, 0, 0, 0, 0, 0]), attributes(false)].concat()),
-        GETATTR => (0, [words(&[0; 4]), attributes(root)].concat()),
-        OPEN | OPENDIR => (0, words(&[0; 4])),
-        _ => (-ENOSYS, Vec::new()),
-    };
-    let mut reply = words(&[16 + body.len() as u32]);
-    reply.extend(error.to_ne_bytes());
-    reply.extend(&request[8..16]);
-    reply.extend(body);
-    Some(reply)
-}
-
-/// `struct fuse_attr` of a file of 64 KiB, or of the directory.
-fn attributes(directory: bool) -> Vec<u8> {
-    let (inode, mode) = if directory { (1, 0o40755) } else { (2, 0o100644) };
-    let long = [inode, 1_u64 << 16, 128, 0, 0, 0];
-    let short = [0, 0, 0, mode, 1, 0, 0, 0, 4096, 0_u32];
-    let long = long.iter().flat_map(|w| w.to_ne_bytes());
-    long.chain(short.iter().flat_map(|w| w.to_ne_bytes())).collect()
 }

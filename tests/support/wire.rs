@@ -10,41 +10,10 @@ use std::os::fd::BorrowedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
+pub use selkie_check::wire::{Arg, message};
+
 use super::process::patience;
 use super::raw::Ended;
-
-/// An argument of a request; fds travel beside them.
-#[derive(Debug, Clone, Copy)]
-pub enum Arg<'a> {
-    /// `int`, and `fixed` as it is.
-    Int(i32),
-    /// `uint`, `object` and `new_id`.
-    Uint(u32),
-    /// `string`.
-    Str(&'a str),
-}
-
-/// One message to send.
-pub fn message(object: u32, opcode: u16, args: &[Arg<'_>]) -> Vec<u8> {
-    let mut body = Vec::new();
-    for arg in args {
-        match arg {
-            Arg::Int(n) => body.extend(n.to_ne_bytes()),
-            Arg::Uint(n) => body.extend(n.to_ne_bytes()),
-            Arg::Str(text) => {
-                let len = text.len() + 1;
-                body.extend((len as u32).to_ne_bytes());
-                body.extend(text.as_bytes());
-                body.resize(body.len() + 1 + (4 - len % 4) % 4, 0);
-            }
-        }
-    }
-    let size = body.len() as u32 + 8;
-    let mut message = object.to_ne_bytes().to_vec();
-    message.extend((size << 16 | u32::from(opcode)).to_ne_bytes());
-    message.extend(body);
-    message
-}
 
 /// An event: the object, the opcode and the bytes of its arguments.
 #[derive(Debug, Clone)]
