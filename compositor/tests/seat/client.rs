@@ -1,14 +1,16 @@
 //! A client that writes down what it is told.
 
 use std::collections::HashMap;
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use selkie_compositor::Remote;
 use selkie_protocols::upstream::xdg::shell::client::{
     xdg_popup, xdg_positioner, xdg_surface, xdg_toplevel, xdg_wm_base,
 };
 use shm_core::{memfd, seals::Seals};
-use wayland_client::backend::ObjectId;
+use wayland_client::backend::{ObjectId, WaylandError};
 use wayland_client::globals::{GlobalListContents, registry_queue_init};
 use wayland_client::protocol::{
     wl_buffer, wl_compositor, wl_data_device, wl_data_device_manager, wl_data_offer, wl_data_source,
@@ -108,9 +110,24 @@ impl Client {
     }
 
     /// The protocol error that ended it: interface, code and message.
+    ///
+    /// Nothing is answered meanwhile: once a write has failed, wayland-client reads no more, and an answer may
+    /// come to a connection that has been closed.
     pub fn error(&mut self) -> (String, u32, String) {
-        let _ = self.queue.roundtrip(&mut self.state).expect_err("no protocol error came");
-        let error = self.connection.protocol_error().unwrap();
+        self.connection.flush().unwrap();
+        let patience = Timespec { tv_sec: 60, tv_nsec: 0 };
+        let error = loop {
+            self.queue.dispatch_pending(&mut self.state).unwrap();
+            let Some(guard) = self.connection.prepare_read() else { continue };
+            let ready = poll(&mut [PollFd::new(&guard.connection_fd(), PollFlags::IN)], Some(&patience));
+            assert_ne!(ready, Ok(0), "no protocol error came");
+            match guard.read() {
+                Ok(_) => {}
+                Err(WaylandError::Io(e)) if e.kind() == io::ErrorKind::WouldBlock => {}
+                Err(WaylandError::Protocol(error)) => break error,
+                Err(error) => panic!("no protocol error came, but {error}"),
+            }
+        };
         (error.object_interface, error.code, error.message)
     }
 
