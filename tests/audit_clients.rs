@@ -95,6 +95,16 @@ fn qt_5() {
     assert_policies(&audit, ["mapped"; 4]);
 }
 
+/// Up to 6.7 without F_SEAL_SHRINK, and without a way to add it.
+#[test]
+fn qt_6() {
+    require_programs!("qt6ct");
+    let audit = audit(&["--frames", "1"], &["qt6ct"]);
+    assert_memory(&audit, "memfd:wayland-shm", "memfd", "seal", "impossible");
+    assert_never_resized(&audit, "memfd:wayland-shm");
+    assert_policies(&audit, ["refused", "refused", "copied", "guarded"]);
+}
+
 /// Half a gigabyte, of which next to nothing is there.
 #[test]
 fn foot() {
