@@ -114,17 +114,20 @@ impl Client {
     /// Nothing is answered meanwhile: once a write has failed, wayland-client reads no more, and an answer may
     /// come to a connection that has been closed.
     pub fn error(&mut self) -> (String, u32, String) {
-        self.connection.flush().unwrap();
+        // If it has not been told yet.
+        let _ = self.connection.flush();
         let patience = Timespec { tv_sec: 60, tv_nsec: 0 };
         let error = loop {
+            if let Some(error) = self.connection.protocol_error() {
+                break error;
+            }
             self.queue.dispatch_pending(&mut self.state).unwrap();
             let Some(guard) = self.connection.prepare_read() else { continue };
             let ready = poll(&mut [PollFd::new(&guard.connection_fd(), PollFlags::IN)], Some(&patience));
             assert_ne!(ready, Ok(0), "no protocol error came");
             match guard.read() {
-                Ok(_) => {}
+                Ok(_) | Err(WaylandError::Protocol(_)) => {}
                 Err(WaylandError::Io(e)) if e.kind() == io::ErrorKind::WouldBlock => {}
-                Err(WaylandError::Protocol(error)) => break error,
                 Err(error) => panic!("no protocol error came, but {error}"),
             }
         };
