@@ -8,7 +8,8 @@
 
 mod support;
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write;
 use std::ops::Range;
 use std::os::unix::fs::PermissionsExt;
 
@@ -370,14 +371,16 @@ fn weston_simple_egl_is_refused_where_sealing_is_enforced() {
 /// Runs a shell script in a terminal and takes a picture of the terminal that has all of its output.
 ///
 /// A terminal does not say when it has shown something. So the script, when it is done, asks it for its
-/// status (the answer comes after all that was before), waits to be told to go on, and prints once
-/// more: a frame that is committed after that has it all.
+/// status (the answer comes after all that was before), waits to be told to go on, and prints more, twice.
+/// The first frame that comes after the answer may have been on its way before it. The next has been drawn
+/// after the frame callback of that one, and has it all.
 fn terminal(host: &mut Host, program: &str, args: &[&str], script: &str) -> (Image, Process) {
     let (asked, go) = (host.dir.file("asked"), host.dir.file("go"));
     rustix::fs::mknodat(rustix::fs::CWD, &go, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
     let text = format!(
-        "#!/bin/sh\nstty raw -echo\n{script}\nprintf '\\033[5n'\nhead -c 4 >/dev/null\n: >asked\nread line <go\n\
-         printf '\\033[10;1H#'\nexec cat >/dev/null\n"
+        "#!/bin/sh\nstty raw -echo\n{script}\nprintf '\\033[5n'\nhead -c 4 >/dev/null\n: >asked\n\
+         exec 3<go\n\
+         for column in 1 2; do read line <&3; printf \"\\033[10;${{column}}H#\"; done\nexec cat >/dev/null\n"
     );
     let file = host.dir.file("script");
     fs::write(&file, text).unwrap();
@@ -389,18 +392,21 @@ fn terminal(host: &mut Host, program: &str, args: &[&str], script: &str) -> (Ima
         client.assert_alive();
         if asked.exists() { Ok(()) } else { Err("no answer yet".to_owned()) }
     });
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    let now_us = now.tv_sec as u64 * 1_000_000 + now.tv_nsec as u64 / 1000;
-    fs::write(&go, "go\n").unwrap();
-    eventually("a frame of what was printed", || {
-        client.assert_alive();
-        // A title bar or an edge of the window may be a surface of its own, and does not count.
-        let buffers = reported(host, "buffer").into_iter().filter(|b| b["height"].as_i64() > Some(200));
-        let windows: Vec<Value> = buffers.map(|b| b["buffer"].clone()).collect();
-        let frames = reported(host, "frame");
-        let mut fresh = frames.iter().filter(|f| f["committed_us"].as_u64() > Some(now_us));
-        if fresh.any(|f| windows.contains(&f["buffer"])) { Ok(()) } else { Err("none yet".to_owned()) }
-    });
+    let mut go = File::options().write(true).open(go).unwrap();
+    for frame in ["a frame of what was printed", "the frame after it"] {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        let now_us = now.tv_sec as u64 * 1_000_000 + now.tv_nsec as u64 / 1000;
+        go.write_all(b"go\n").unwrap();
+        eventually(frame, || {
+            client.assert_alive();
+            // A title bar or an edge of the window may be a surface of its own, and does not count.
+            let buffers = reported(host, "buffer").into_iter().filter(|b| b["height"].as_i64() > Some(200));
+            let windows: Vec<Value> = buffers.map(|b| b["buffer"].clone()).collect();
+            let frames = reported(host, "frame");
+            let mut fresh = frames.iter().filter(|f| f["committed_us"].as_u64() > Some(now_us));
+            if fresh.any(|f| windows.contains(&f["buffer"])) { Ok(()) } else { Err("none yet".to_owned()) }
+        });
+    }
     let picture = host.screenshot();
     picture.save(&support::image::pictures().join(format!("clients-{program}.png")));
     (picture, client)
