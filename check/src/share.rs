@@ -1,7 +1,7 @@
 //! What the cases about kinds of memory do: show one buffer of it, and say what may come of that.
 
 use std::os::fd::AsFd;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use selkie_protocols::wayland_client::protocol::wl_shm;
 
@@ -66,17 +66,36 @@ pub fn done_or_any_error(done: Outcome) -> Outcome {
     }
 }
 
-/// Does one thing over and over on another thread while the other is done.
-pub fn meanwhile<T>(disturb: impl Fn() + Send + Sync, work: impl FnOnce() -> T) -> T {
-    let over = AtomicBool::new(false);
+/// How often something is disturbed at the least: on a busy machine, the thread that does it may not run for a while.
+const DISTURBED: usize = 500;
+/// How many times as often as it must be something is done, to be disturbed so often.
+const MOST_TIMES: usize = 50;
+
+/// Does `step` at least so often, and until it has been disturbed from another thread over and over.
+///
+/// # Errors
+///
+/// The first of `step`'s, with which it ends.
+pub fn meanwhile(
+    disturb: impl Fn() + Send + Sync,
+    least: usize,
+    step: impl FnMut() -> Result<(), Stop>,
+) -> Result<(), Stop> {
+    let (over, disturbed) = (AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         scope.spawn(|| {
             while !over.load(Ordering::Relaxed) {
                 disturb();
+                disturbed.fetch_add(1, Ordering::Relaxed);
             }
         });
-        let done = work();
+        let mut steps = std::iter::repeat_with(step).take(least * MOST_TIMES).enumerate();
+        let enough = |n: usize| n + 1 >= least && disturbed.load(Ordering::Relaxed) >= DISTURBED;
+        let done = steps.find_map(|(n, done)| match done {
+            Ok(()) => enough(n).then_some(Ok(())),
+            Err(stop) => Some(Err(stop)),
+        });
         over.store(true, Ordering::Relaxed);
-        done
+        done.unwrap_or(Ok(()))
     })
 }

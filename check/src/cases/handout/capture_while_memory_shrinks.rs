@@ -27,17 +27,17 @@ fn copy(session: &Session) -> Outcome {
     let memory = memory::memfd(bytes as u64, Some(SealFlags::empty()))?;
     let buffer = capture.buffer(&mut client, &memory, 0, bytes);
     client.roundtrip()?;
-    let copied = share::meanwhile(
+    let mut copied = client.copy(&capture, &buffer)?;
+    share::meanwhile(
         || {
             let _ = rustix::fs::ftruncate(&memory, 0);
             let _ = rustix::fs::ftruncate(&memory, bytes as u64);
         },
+        5,
         || {
-            let copied = client.copy(&capture, &buffer)?;
-            (0..4).try_fold(copied, |_, _| {
-                let capture = client.capture()?;
-                client.copy(&capture, &buffer)
-            })
+            let capture = client.capture()?;
+            copied = client.copy(&capture, &buffer)?;
+            Ok(())
         },
     )?;
     Ok(format!("{copied:?}").to_lowercase())

@@ -26,7 +26,8 @@ fn run(session: &Session) -> Outcome {
             let _ = memory::write_pixels(&memory, 0, &[0xff40_4040; 1024]);
             let _ = rustix::fs::fallocate(&memory, punch, 0, BYTES as u64);
         },
-        || (0..20).try_for_each(|_| client.present(&window.surface, &buffer)),
+        20,
+        || client.present(&window.surface, &buffer),
     )?;
     Ok("shown".to_owned())
 }
