@@ -8,6 +8,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use shm_core::process::scheduled;
 use wayland_client::protocol::wl_buffer::WlBuffer;
 
 use crate::case::{Outcome, Stop};
@@ -107,18 +108,13 @@ impl Bystander {
     }
 }
 
-/// How long this thread, and each of the compositor's, has waited for a processor so far: the second number of
-/// `/proc/PID/task/TID/schedstat`, in nanoseconds (Documentation/scheduler/sched-stats.rst).
+/// How long this thread, and each of the compositor's, has waited for a processor so far.
 fn delays(pid: Option<i32>) -> HashMap<PathBuf, Duration> {
     let tasks = pid.and_then(|pid| fs::read_dir(format!("/proc/{pid}/task")).ok());
     let mut threads: Vec<PathBuf> = tasks.into_iter().flatten().flatten().map(|entry| entry.path()).collect();
     threads.push("/proc/thread-self".into());
-    let delay = |path: PathBuf| {
-        let text = fs::read_to_string(path.join("schedstat")).ok()?;
-        let nanoseconds = text.split_whitespace().nth(1)?.parse().ok()?;
-        Some((path, Duration::from_nanos(nanoseconds)))
-    };
-    threads.into_iter().filter_map(delay).collect()
+    let delay = |path: PathBuf| Some((scheduled(&path)?.waited, path));
+    threads.into_iter().filter_map(delay).map(|(waited, path)| (path, waited)).collect()
 }
 
 /// How long the thread waited that waited longest between the two.

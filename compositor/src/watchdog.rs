@@ -5,22 +5,26 @@
 //! sleeps while there is nothing to do, and looks a few times a second while there is.
 //!
 //! A turn may also be long because the machine is slow or one request is, which is not the client's fault: then there is nothing
-//! more to read. So what counts is that there always is.
+//! more to read. So what counts is that there always is; and only the time for which our thread really ran, since
+//! what has come while others had the processor could not be read.
 
 use std::io;
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+use shm_core::process::scheduled;
+
 /// How often it looks.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// A turn that lasts over so many looks in a row, with more to read at each, is ended: others are served within
-/// a second even then.
-const FULL_LOOKS: u32 = 2;
-/// And over so many whatever there is to read.
+/// A turn in which the thread runs for as long as this over looks in a row, with more to read at each, is ended: others are
+/// served within a second even then.
+const BUSY: Duration = Duration::from_millis(350);
+/// So is one that lasts over so many looks, whatever there is to read.
 const MOST_LOOKS: u32 = 40;
 
 /// The thread, and how it is told.
@@ -38,12 +42,15 @@ struct Shared {
     stop: AtomicBool,
     /// Whose turn it is, or was last.
     stream: Mutex<Weak<UnixStream>>,
+    /// The thread whose turns they are, in `/proc`.
+    task: PathBuf,
 }
 
 impl Watchdog {
-    /// Starts the thread.
+    /// Starts the thread that watches this one.
     pub fn start() -> io::Result<Self> {
-        let shared = Arc::new(Shared { parked: AtomicBool::new(true), ..Shared::default() });
+        let task = format!("/proc/self/task/{}", rustix::thread::gettid().as_raw_nonzero()).into();
+        let shared = Arc::new(Shared { parked: AtomicBool::new(true), task, ..Shared::default() });
         let theirs = shared.clone();
         let handle = thread::Builder::new().name("selkie-watchdog".into()).spawn(move || theirs.look())?;
         Ok(Self { shared, thread: handle.thread().clone() })
@@ -74,7 +81,7 @@ impl Drop for Watchdog {
 impl Shared {
     fn look(&self) {
         let mut seen = self.turn.load(Ordering::SeqCst);
-        let (mut looks, mut full) = (0, 0);
+        let (mut looks, mut busy, mut ran) = (0, Duration::ZERO, self.ran());
         while !self.stop.load(Ordering::SeqCst) {
             if self.parked.load(Ordering::SeqCst) {
                 thread::park();
@@ -89,8 +96,9 @@ impl Shared {
                     self.parked.store(false, Ordering::SeqCst);
                 }
             }
+            let ran_before = std::mem::replace(&mut ran, self.ran());
             if now != seen || now.is_multiple_of(2) {
-                (seen, looks, full) = (now, 0, 0);
+                (seen, looks, busy) = (now, 0, Duration::ZERO);
                 continue;
             }
             let Some(stream) = self.stream.lock().unwrap_or_else(PoisonError::into_inner).upgrade() else {
@@ -98,11 +106,17 @@ impl Shared {
             };
             looks += 1;
             let waiting = rustix::io::ioctl_fionread(&stream).is_ok_and(|bytes| bytes > 0);
-            full = if waiting { full + 1 } else { 0 };
-            if full >= FULL_LOOKS || looks >= MOST_LOOKS {
+            let ran_now = ran.zip(ran_before).map_or(LOOK_EVERY, |(now, before)| now.saturating_sub(before));
+            busy = if waiting { busy + ran_now } else { Duration::ZERO };
+            if busy >= BUSY || looks >= MOST_LOOKS {
                 end_turn(&stream, LOOK_EVERY * looks);
             }
         }
+    }
+
+    /// For how long the watched thread has run, if that is known.
+    fn ran(&self) -> Option<Duration> {
+        scheduled(&self.task).map(|scheduled| scheduled.ran)
     }
 
     /// Waits for the next look. Being woken does not make that come sooner: a turn that was only
@@ -123,4 +137,44 @@ fn end_turn(stream: &UnixStream, lasted: Duration) {
     tracing::warn!("a client kept the compositor busy for {lasted:?} without a pause: ended");
     // It may have gone by itself in the meantime.
     let _ = stream.shutdown(Shutdown::Both);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{ErrorKind, Read, Write};
+
+    use super::*;
+
+    /// A connection with something to read, in whose turn we are from now on; and the client's end of it.
+    fn turn() -> (Watchdog, Arc<UnixStream>, UnixStream) {
+        let (ours, mut client) = UnixStream::pair().unwrap();
+        client.write_all(b"more").unwrap();
+        client.set_nonblocking(true).unwrap();
+        let (watchdog, ours) = (Watchdog::start().unwrap(), Arc::new(ours));
+        watchdog.watch(&ours);
+        (watchdog, ours, client)
+    }
+
+    fn is_ended(mut client: &UnixStream) -> bool {
+        match client.read(&mut [0]) {
+            Ok(0) => true,
+            Err(e) if e.kind() == ErrorKind::WouldBlock => false,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_turn_that_keeps_us_running_is_ended() {
+        let (_watchdog, _ours, client) = turn();
+        // What is waited for comes of our running.
+        while !is_ended(&client) {}
+    }
+
+    #[test]
+    fn a_turn_in_which_we_do_not_run_is_nobodys_fault() {
+        let (_watchdog, _ours, client) = turn();
+        // Over four looks: as if others had the processor.
+        thread::sleep(LOOK_EVERY * 5);
+        assert!(!is_ended(&client));
+    }
 }

@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit};
 
@@ -41,6 +42,23 @@ pub fn program_name(pid: i32) -> Option<String> {
     }
     let name = fs::read(process.join("comm")).ok()?;
     Some(String::from_utf8_lossy(name.trim_ascii_end()).into_owned())
+}
+
+/// What the scheduler has given a thread so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Scheduled {
+    /// How long it ran.
+    pub ran: Duration,
+    /// How long it could have run, and waited for a processor.
+    pub waited: Duration,
+}
+
+/// Says so of the thread that `task` is the directory of (`/proc/PID/task/TID`, proc(5)): the first two numbers of its
+/// `schedstat` (Documentation/scheduler/sched-stats.rst). `None` if it is gone, or the kernel does not count it.
+pub fn scheduled(task: &Path) -> Option<Scheduled> {
+    let text = fs::read_to_string(task.join("schedstat")).ok()?;
+    let mut times = text.split_whitespace().map(|word| word.parse().map(Duration::from_nanos));
+    Some(Scheduled { ran: times.next()?.ok()?, waited: times.next()?.ok()? })
 }
 
 /// Makes the kernel kill the program that `command` starts when the thread that starts it ends, however that ends
