@@ -68,6 +68,15 @@ impl<S: Shared, D: Shared> Consumer<S, D> {
         Ok(Consumer { seat: Seat::attach(Side::Consumer, memory, Some(slots))? })
     }
 
+    /// As [`Consumer::take_over`], of a ring with its slots in a memory of their own.
+    ///
+    /// # Errors
+    ///
+    /// As [`Consumer::take_over`], and [`OpenError::Split`].
+    pub fn take_over_split(memory: S, slots: D) -> Result<Consumer<S, D>, OpenError> {
+        Ok(Consumer { seat: Seat::take_over(Side::Consumer, memory, Some(slots))? })
+    }
+
     /// How long to watch for a frame before sleeping, at most; 0: not at all. [`DEFAULT_SPIN`](super::DEFAULT_SPIN) otherwise.
     pub fn set_spin(&mut self, limit: Duration) {
         self.seat.set_spin(limit);

@@ -68,6 +68,15 @@ impl<S: Shared, D: Shared> Producer<S, D> {
         Ok(Producer { seat: Seat::attach(Side::Producer, memory, Some(slots))? })
     }
 
+    /// As [`Producer::take_over`], of a ring with its slots in a memory of their own.
+    ///
+    /// # Errors
+    ///
+    /// As [`Producer::take_over`], and [`OpenError::Split`].
+    pub fn take_over_split(memory: S, slots: D) -> Result<Producer<S, D>, OpenError> {
+        Ok(Producer { seat: Seat::take_over(Side::Producer, memory, Some(slots))? })
+    }
+
     /// How long to watch for room before sleeping, at most; 0: not at all. [`DEFAULT_SPIN`](super::DEFAULT_SPIN) otherwise.
     pub fn set_spin(&mut self, limit: Duration) {
         self.seat.set_spin(limit);

@@ -221,7 +221,7 @@ fn slots_can_be_in_a_memory_of_their_own() {
         (Heap::new(usize::try_from(control).unwrap()), Heap::new(usize::try_from(slots).unwrap()));
     let mut producer = Producer::create_split(control.clone(), slots.clone(), geometry).unwrap();
     let mut consumer = Consumer::attach_split(control.clone(), slots.clone()).unwrap();
-    assert!(matches!(Consumer::attach(control).map(drop), Err(OpenError::Split { split: true })));
+    assert!(matches!(Consumer::attach(control.clone()).map(drop), Err(OpenError::Split { split: true })));
     for number in 0..7 {
         let mut slot = producer.reserve().unwrap();
         slot.write_at(0, &[number; 5000]).unwrap();
@@ -232,6 +232,22 @@ fn slots_can_be_in_a_memory_of_their_own() {
         );
         assert_eq!(consumer.receive().unwrap().to_vec().unwrap(), [number; 5000]);
     }
+    let mut slot = producer.reserve().unwrap();
+    slot.write_at(0, b"left").unwrap();
+    slot.commit(4).unwrap();
+    drop((producer, consumer));
+    let refused = Consumer::take_over(control.clone()).map(drop);
+    assert!(matches!(refused, Err(OpenError::Split { split: true })));
+    let mut consumer = Consumer::take_over_split(control.clone(), slots.clone()).unwrap();
+    assert_eq!(consumer.receive().unwrap().to_vec().unwrap(), b"left");
+    let mut producer = Producer::take_over_split(control, slots.clone()).unwrap();
+    let mut slot = producer.reserve().unwrap();
+    slot.write_at(0, b"next").unwrap();
+    slot.commit(4).unwrap();
+    // The eighth and the ninth frame: in the second slot and the third.
+    assert_eq!(&slots.word(8192).load(Ordering::Relaxed).to_ne_bytes()[..4], b"left");
+    assert_eq!(&slots.word(2 * 8192).load(Ordering::Relaxed).to_ne_bytes()[..4], b"next");
+    assert_eq!(consumer.receive().unwrap().to_vec().unwrap(), b"next");
 }
 
 #[test]
