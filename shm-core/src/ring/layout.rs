@@ -121,7 +121,7 @@ pub(super) struct Mapped<S, D> {
     pub(super) layout: Layout,
 }
 
-/// Makes a ring of memory whose first bytes are zero.
+/// Makes a ring of memory whose first bytes are zero. Where it cannot, the memory is as it was.
 pub(super) fn create<S: Shared, D: Shared>(
     control: &S,
     data: Option<&D>,
@@ -130,14 +130,17 @@ pub(super) fn create<S: Shared, D: Shared>(
     let Geometry { slots, slot_size } = geometry;
     let layout = Layout::new(geometry, data.is_some()).ok_or(OpenError::Geometry { slots, slot_size })?;
     layout.fits(control.len(), data.map(Shared::len))?;
-    let made = control.run(|start| {
+    control.run(|start| {
         // SAFETY: a page at least, as `fits` has found, aligned to one; atomics may be written by others.
         let header = unsafe { &*start.cast::<Header>() };
-        if header.magic.compare_exchange(0, BEGUN, AcqRel, Acquire).is_err() {
-            return false;
-        }
         // SAFETY: as above.
         let words = unsafe { &*start.add(WORDS).cast::<MachineWords>() };
+        if header.magic.load(Acquire) == 0 && !futex::works(&words.producer.waiting) {
+            return Err(OpenError::NoFutex);
+        }
+        if header.magic.compare_exchange(0, BEGUN, AcqRel, Acquire).is_err() {
+            return Err(OpenError::InUse);
+        }
         for end in [&words.producer, &words.consumer] {
             end.tenure.store(0, Relaxed);
             end.waiting.store(0, Relaxed);
@@ -149,9 +152,8 @@ pub(super) fn create<S: Shared, D: Shared>(
         header.slot_size.store(slot_size, Relaxed);
         header.split.store(data.is_some().into(), Relaxed);
         header.magic.store(MAGIC, Release);
-        true
-    })?;
-    if made { Ok(()) } else { Err(OpenError::InUse) }
+        Ok(())
+    })?
 }
 
 impl<S: Shared, D: Shared> Mapped<S, D> {

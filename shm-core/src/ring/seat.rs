@@ -44,6 +44,8 @@ impl<S: Shared, D: Shared> Seat<S, D> {
         data: Option<D>,
         geometry: Geometry,
     ) -> Result<Seat<S, D>, OpenError> {
+        // What may fail comes first: memory in which no ring could be made is as it was.
+        Process::current()?;
         layout::create(&control, data.as_ref(), geometry)?;
         Seat::attach(side, control, data)
     }
