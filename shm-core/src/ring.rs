@@ -37,8 +37,9 @@
 //! happens, the kernel tells (see [`liveness`](crate::liveness)): [`RingError::Died`]. A consumer gets all frames that were committed
 //! before it is told; a producer is told at once. Nobody sleeps on.
 //!
-//! A process that waits for a side that nobody has taken yet waits until somebody does. Processes in different pid namespaces see
-//! different pids: give a pidfd of the other there ([`Producer::watch_pidfd`]).
+//! A process that waits for a side that nobody has taken yet waits until somebody does. Who knows which process that will be gives
+//! its pidfd ([`Producer::watch_pidfd`], [`Consumer::watch_pidfd`]), and is told if it dies before it has come:
+//! [`RingError::NeverCame`]. Processes in different pid namespaces see different pids: give a pidfd of the other there too.
 //!
 //! # What the other side can do to us
 //!
@@ -201,6 +202,13 @@ pub enum RingError {
         side: Side,
         /// Its pid.
         pid: u32,
+    },
+    /// The process that was to be the other side (the pidfd given says which) has ended, and has not attached to the ring. Nobody
+    /// else has, either; if somebody does after this, the ring can be used.
+    #[error("the {side} has ended before it attached to the ring")]
+    NeverCame {
+        /// The other side.
+        side: Side,
     },
     /// The other side has written what it cannot have meant.
     #[error("the ring is broken: the {side}'s index is {index}, ours {own}, and there are {slots} slots")]

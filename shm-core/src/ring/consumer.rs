@@ -82,8 +82,9 @@ impl<S: Shared, D: Shared> Consumer<S, D> {
         self.seat.set_spin(limit);
     }
 
-    /// Learns from this pidfd of the death of the producer, instead of from the pid that it has left in the memory: where the two
-    /// are in different pid namespaces. It is for one producer, the next to be waited for.
+    /// Learns from this pidfd of the death of the producer, instead of from the pid that it leaves in the memory: before it has left
+    /// one, or where the two are in different pid namespaces. It is for one producer, the next to be waited for, whose end
+    /// before it has attached is [`RingError::NeverCame`] to who waits.
     pub fn watch_pidfd(&mut self, pidfd: OwnedFd) {
         self.seat.set_pidfd(pidfd);
     }

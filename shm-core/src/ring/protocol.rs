@@ -91,9 +91,9 @@ pub(crate) enum Look {
 pub(crate) enum Turn {
     /// There is a frame to read, or room for one.
     Ready,
-    /// There will be none: the peer has closed the ring or died.
+    /// There will be none: the peer has closed the ring or died, or (`Absent`) died before it came.
     Ended(Tenure),
-    /// Somebody holds the peer's role whose end nobody watches yet: call [`Half::watched`], and wait again.
+    /// Somebody holds the peer's role, or is expected to, whose end nobody watches yet: call [`Half::watched`], and wait again.
     Unwatched(Tenure),
     /// The time is up.
     TimedOut,
@@ -112,6 +112,8 @@ pub(crate) struct Half<P: Platform> {
     tenure: Tenure,
     /// Whose end we would hear of, and (not 0) whether we have.
     watched: Option<Tenure>,
+    /// Whether it is known who is to take the peer's role, so that its end can be heard of before it has.
+    expects: bool,
     dead: Arc<P::U32>,
     pub(crate) spin: Spin,
 }
@@ -153,7 +155,11 @@ pub(crate) fn claim<P: Platform>(
 /// Notes on behalf of `side` that its peer, who held its role like this, is dead, and wakes it if it sleeps.
 pub(crate) fn announce_death<P: Platform>(platform: &P, side: Side, peer: Tenure, dead: &P::U32) {
     // So that everybody sees that the role can be taken over. If it has been already, that is well too.
+    // Where nobody was, another may come.
     let marked = platform.words(|words| {
+        if peer.state() == State::Absent {
+            return;
+        }
         let _ = words.end(side.peer()).tenure.compare_exchange(peer.bits(), peer.with(State::Dead).bits());
     });
     dead.store(1, Release);
@@ -183,7 +189,8 @@ impl<P: Platform> Half<P> {
         let (own, peer) = platform
             .words(|words| (words.index(side).load(Acquire), words.index(side.peer()).load(Acquire)))?;
         let dead = Arc::new(super::words::Word32::new(0));
-        let half = Half { platform, side, slots, own, peer, tenure, watched: None, dead, spin };
+        let half =
+            Half { platform, side, slots, own, peer, tenure, watched: None, expects: false, dead, spin };
         half.check(peer)?;
         Ok(half)
     }
@@ -236,6 +243,8 @@ impl<P: Platform> Half<P> {
         let ended = died || matches!(tenure.state(), State::Closed | State::Dead);
         Ok(match self.side {
             Side::Consumer if ready => Look::Ready,
+            // Nobody had the role: there is nobody in it to be called dead.
+            _ if died && tenure.state() == State::Absent => Look::Ended(tenure),
             _ if died => Look::Ended(tenure.with(State::Dead)),
             _ if ended => Look::Ended(tenure),
             // There is no sense in writing what nobody will read.
@@ -301,7 +310,12 @@ impl<P: Platform> Half<P> {
     }
 
     fn is_unwatched(&self, tenure: Tenure) -> bool {
-        tenure.state() == State::Attached && self.watched != Some(tenure)
+        let watchable = match tenure.state() {
+            State::Attached => true,
+            State::Absent | State::Claiming => self.expects,
+            State::Closed | State::Dead => false,
+        };
+        watchable && self.watched != Some(tenure)
     }
 
     /// Says that the end of the peer, which holds its role like this, will be told by [`announce_death`] with the flag returned.
@@ -314,6 +328,11 @@ impl<P: Platform> Half<P> {
     /// Says that nobody would tell the end of the peer.
     pub(crate) fn unwatched(&mut self) {
         self.watched = None;
+    }
+
+    /// Says whether the end of one who has not attached yet can be told.
+    pub(crate) fn expect(&mut self, expects: bool) {
+        self.expects = expects;
     }
 
     /// Hands over a frame, or gives its slot back; only if the side was ready.

@@ -17,7 +17,7 @@ pub(super) struct Seat<S: Shared, D: Shared> {
     half: Half<Mapped<S, D>>,
     side: Side,
     own: Process,
-    /// Of the peer, if one was given.
+    /// Of the peer, if one was given, until it has attached.
     pidfd: Option<OwnedFd>,
     watch: Option<Watch>,
 }
@@ -89,6 +89,7 @@ impl<S: Shared, D: Shared> Seat<S, D> {
 
     pub(super) fn set_pidfd(&mut self, pidfd: OwnedFd) {
         self.pidfd = Some(pidfd);
+        self.half.expect(true);
         // If it is watched already, then by its number.
         self.half.unwatched();
     }
@@ -114,10 +115,13 @@ impl<S: Shared, D: Shared> Seat<S, D> {
             match turn {
                 Turn::Ready => return Ok(true),
                 Turn::TimedOut => return Ok(false),
-                Turn::Ended(tenure) if tenure.state() == State::Dead => {
-                    return Err(RingError::Died { side, pid: tenure.pid() });
+                Turn::Ended(tenure) => {
+                    return Err(match tenure.state() {
+                        State::Absent => RingError::NeverCame { side },
+                        State::Dead => RingError::Died { side, pid: tenure.pid() },
+                        _ => RingError::Closed { side },
+                    });
                 }
-                Turn::Ended(_) => return Err(RingError::Closed { side }),
                 Turn::Unwatched(tenure) => self.watch(tenure)?,
             }
         }
@@ -139,11 +143,24 @@ impl<S: Shared, D: Shared> Seat<S, D> {
             return Ok(());
         }
         let on_death = move || announce_death(&*platform, side, tenure, &*dead);
-        self.watch = Some(match self.pidfd.take() {
-            Some(pidfd) => Watch::of_pidfd(pidfd, on_death)?,
-            None => Watch::new(process, on_death).inspect_err(|_| self.half.unwatched())?,
-        });
+        let watch = match self.expected(tenure) {
+            Ok(Some(pidfd)) => Watch::of_pidfd(pidfd, on_death),
+            Ok(None) => Watch::new(process, on_death),
+            Err(error) => Err(error),
+        };
+        self.watch = Some(watch.inspect_err(|_| self.half.unwatched())?);
         Ok(())
+    }
+
+    /// The pidfd that was given. It is for one peer, and is used up once that has attached.
+    fn expected(&mut self, tenure: Tenure) -> Result<Option<OwnedFd>, LivenessError> {
+        let copy = |pidfd: &OwnedFd| pidfd.try_clone().map_err(|source| LivenessError::Watch { source });
+        let copy = self.pidfd.as_ref().map(copy).transpose()?;
+        if tenure.state() == State::Attached {
+            self.pidfd = None;
+            self.half.expect(false);
+        }
+        Ok(copy)
     }
 
     /// Hands over the frame, or gives its slot back.

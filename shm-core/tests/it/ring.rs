@@ -14,6 +14,8 @@ use shm_core::seals::Seals;
 
 use crate::{dmabuf, page, peer};
 
+mod expected;
+
 /// Nothing here takes a tenth of it.
 const DEADLINE: Duration = Duration::from_secs(100);
 
@@ -30,14 +32,29 @@ fn again(memory: &OwnMemory) -> OwnMemory {
 /// A process at the other end of a ring, to which it has attached; killed when dropped.
 struct Other(Child);
 
+/// Has such a process attach.
+struct Come(UnixStream);
+
+impl Come {
+    fn send(self, memory: &OwnMemory) {
+        fdpass::send(&self.0, b"ring", &[memory.fd()]).unwrap();
+        // Who dies before that has never come.
+        (&self.0).read_exact(&mut [0]).unwrap();
+    }
+}
+
 impl Other {
     fn start(role: &str, memory: &OwnMemory) -> Other {
-        let (stream, theirs) = UnixStream::pair().unwrap();
-        fdpass::send(&stream, b"ring", &[memory.fd()]).unwrap();
-        let other = Other(peer::command(role, &[]).stdin(OwnedFd::from(theirs)).spawn().unwrap());
-        // Who dies before that is not known to anybody.
-        (&stream).read_exact(&mut [0]).unwrap();
+        let (other, come) = Other::start_absent(role);
+        come.send(memory);
         other
+    }
+
+    /// One that has not attached yet.
+    fn start_absent(role: &str) -> (Other, Come) {
+        let (stream, theirs) = UnixStream::pair().unwrap();
+        let other = Other(peer::command(role, &[]).stdin(OwnedFd::from(theirs)).spawn().unwrap());
+        (other, Come(stream))
     }
 
     fn kill(mut self) {

@@ -95,7 +95,9 @@ impl Endpoint for Ring {
 
 fn error(error: RingError) -> TransportError {
     match error {
-        RingError::Closed { .. } | RingError::Died { .. } => TransportError::PeerGone,
+        RingError::Closed { .. } | RingError::Died { .. } | RingError::NeverCame { .. } => {
+            TransportError::PeerGone
+        }
         other => TransportError::memory(other),
     }
 }
