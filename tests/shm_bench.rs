@@ -9,8 +9,9 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::CpuSet;
@@ -340,5 +341,42 @@ fn when_it_is_killed_the_other_process_ends() {
             if ended(peer) { Ok(()) } else { Err(format!("{transport}: still running")) }
         });
         assert_eq!(left_behind(process.pid()), [""; 0], "{transport}");
+    }
+}
+
+/// The other process, at one end of a socket that keeps messages apart; what is said to it is said at the other.
+fn peer(dir: &RuntimeDir) -> (Child, OwnedFd) {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+    let (ours, theirs) =
+        socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
+    let mut command = dir.command(env!("CARGO_BIN_EXE_selkie"));
+    command.args(["shm", "bench-peer"]).stdin(theirs).stdout(Stdio::null());
+    shm_core::process::die_with_parent(&mut command);
+    (command.spawn().unwrap(), ours)
+}
+
+#[test]
+fn when_it_ends_before_the_other_process_has_joined_that_ends_too() {
+    let cpu = rustix::thread::sched_getaffinity(None).unwrap();
+    let cpu = (0..CpuSet::MAX_CPU).find(|&number| cpu.is_set(number)).unwrap();
+    let ends = |mut peer: Child, what: &str| {
+        let status = eventually("the other process to end", || {
+            peer.try_wait().unwrap().ok_or_else(|| what.to_owned())
+        });
+        assert_eq!(status.code(), Some(0), "{what}");
+    };
+    let dir = RuntimeDir::new();
+    let (child, ours) = peer(&dir);
+    drop(ours);
+    ends(child, "no order");
+    // What it is to join comes by fds that it never gets.
+    for transport in ["pipe", "unix", "memfd", "file", "ring", "ring-handover", "fd"] {
+        let (child, ours) = peer(&dir);
+        let join =
+            serde_json::json!({ "transport": transport, "size": 64, "cpu": cpu, "place": "", "fds": 1 });
+        let order = serde_json::json!({ "Join": join }).to_string();
+        rustix::net::send(&ours, order.as_bytes(), rustix::net::SendFlags::NOSIGNAL).unwrap();
+        drop(ours);
+        ends(child, transport);
     }
 }
