@@ -213,4 +213,17 @@ mod tests {
         assert_eq!(line.throughput.bytes_per_second.unwrap().median, 5e8);
         assert_eq!(Line::of(Transport::Fd, size, rounds()).throughput.bytes_per_second, None);
     }
+    #[test]
+    fn a_row_of_the_table_says_each_number_once() {
+        let round = |one_way: &[u64], sent, took| Round { one_way: one_way.to_vec(), sent, took };
+        let rounds = vec![round(&[100, 200, 4_000], 10, 1_000), round(&[300, 400, 5_000], 20, 1_000)];
+        let line = Line::of(Transport::Pipe, "100".parse().unwrap(), rounds);
+        let placement = Placement::Cores { first: 0, second: 1 };
+        let text = Report { placement, rounds: 2, results: vec![line] }.to_string();
+        let row = text.lines().find(|line| line.contains(" copied ")).unwrap();
+        let cells: Vec<&str> = row.split(['│', '┆']).map(str::trim).collect();
+        let expected = ["100 B", "pipe", "copied", "200 ns", "200 ns .. 400 ns", "4.00 µs"];
+        assert_eq!(cells[1..7], expected, "{text}");
+        assert_eq!(cells[7..10], ["10.0 M", "10.0 M .. 20.0 M", "1.00 GB"], "{text}");
+    }
 }
