@@ -7,6 +7,7 @@ use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
@@ -72,6 +73,11 @@ impl Fuse {
     /// The file.
     pub fn file(&self) -> BorrowedFd<'_> {
         self.file.as_ref().unwrap().as_fd()
+    }
+
+    /// Where it is mounted; the file is called `file` there.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
     }
 
     /// From now on nobody answers.
