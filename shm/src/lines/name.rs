@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use shm_core::posix;
+
 /// The name of the shared memory; those of the two semaphores are made of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Name(String);
@@ -47,16 +49,20 @@ impl fmt::Display for Name {
 impl FromStr for Name {
     type Err = NameError;
 
-    /// Follows shm_open(3) and sem_overview(7): a slash, then at least one byte, and no further slash.
+    /// A name of shared memory, short enough for a semaphore's to be made of it.
     fn from_str(text: &str) -> Result<Name, NameError> {
-        let why = match text.strip_prefix('/') {
-            None => "it has to begin with a slash, as in /lines",
-            Some("") => "there is nothing after the slash",
-            Some("." | "..") => "it would be a directory",
-            Some(rest) if rest.contains('/') => "it may have no slash but the first",
-            Some(rest) if rest.contains('\0') => "it may hold no NUL",
-            Some(rest) if rest.len() > LONGEST => "it may be no longer than 244 bytes after the slash",
-            Some(_) => return Ok(Name(text.to_owned())),
+        let why = match posix::Name::new(text) {
+            Ok(name) if name.file_name().len() <= LONGEST => return Ok(Name(text.to_owned())),
+            Ok(_) | Err(posix::NameError::Long { .. }) => {
+                "it may be no longer than 244 bytes after the slash"
+            }
+            Err(posix::NameError::Empty) if text == "/" => "there is nothing after the slash",
+            Err(posix::NameError::Empty | posix::NameError::NoSlash { .. }) => {
+                "it has to begin with a slash, as in /lines"
+            }
+            Err(posix::NameError::Dots { .. }) => "it would be a directory",
+            Err(posix::NameError::Slash { .. }) => "it may have no slash but the first",
+            Err(posix::NameError::Nul { .. }) => "it may hold no NUL",
         };
         Err(NameError { name: text.to_owned(), why })
     }
@@ -84,6 +90,18 @@ mod tests {
         for bad in ["", "a", "/", "//", "/a/b", "/a/", "/.", "/..", "/a\0", &format!("/{}", "x".repeat(245))]
         {
             assert_eq!(bad.parse::<Name>().unwrap_err().name, bad);
+        }
+        for (bad, why) in [
+            ("", "it has to begin with a slash, as in /lines"),
+            ("a", "it has to begin with a slash, as in /lines"),
+            ("/", "there is nothing after the slash"),
+            ("/..", "it would be a directory"),
+            ("/a/b", "it may have no slash but the first"),
+            ("/a\0", "it may hold no NUL"),
+            (&format!("/{}", "x".repeat(245)), "it may be no longer than 244 bytes after the slash"),
+            (&format!("/{}", "x".repeat(255)), "it may be no longer than 244 bytes after the slash"),
+        ] {
+            assert_eq!(bad.parse::<Name>().unwrap_err().why, why, "{bad:?}");
         }
         assert_eq!("/a".parse::<Name>().unwrap().filled(), "/a.filled");
     }
