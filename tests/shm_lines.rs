@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+use support::chance::Chance;
 use support::{RuntimeDir, eventually};
 
 /// A name of shared memory that no other test has, and what is left under it when the test is over.
@@ -118,17 +119,6 @@ fn file(dir: &RuntimeDir, name: &str, content: &[u8]) -> PathBuf {
     path
 }
 
-/// Numbers that look random and are the same in every run.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        // Knuth's MMIX.
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % limit
-    }
-}
-
 /// The file arrives as it is, and both say how much that was.
 fn arrives(content: &[u8], lines: usize) {
     let (dir, name) = (RuntimeDir::new(), Name::new());
@@ -152,14 +142,14 @@ fn arrives(content: &[u8], lines: usize) {
 
 #[test]
 fn a_hundred_thousand_lines_arrive_in_order_and_whole() {
-    let mut random = Random(1);
+    let mut chance = Chance::new(1);
     let mut content = Vec::new();
     for number in 0..100_000_u32 {
         write!(content, "{number} ").unwrap();
         // One in a thousand takes several slots.
         let longest = if number % 1000 == 0 { 5000 } else { 60 };
-        for _ in 0..random.below(longest) {
-            let byte = random.below(256) as u8;
+        for _ in 0..chance.below(longest) {
+            let byte = chance.below(256) as u8;
             content.push(if byte == b'\n' { 0 } else { byte });
         }
         content.push(b'\n');
@@ -449,7 +439,7 @@ fn killed_at_random(kill_producer: bool) {
     // Long enough to be killed in, and short enough to be read to its end now and then.
     let medium = file(&dir, "medium", &b"a line\n".repeat(150_000));
     let short = file(&dir, "short", b"short\n");
-    let mut random = Random(if kill_producer { 2 } else { 3 });
+    let mut chance = Chance::new(if kill_producer { 2 } else { 3 });
     let mut met_before = 0;
     for round in 0..100 {
         let mut producer = Side::produce(&dir, &name, if round % 2 == 0 { &long } else { &medium });
@@ -460,8 +450,7 @@ fn killed_at_random(kill_producer: bool) {
             producer.says("the consumer is process");
             consumer.says("the producer is process");
         }
-        // Not to wait for anything: the moment is what is random.
-        std::thread::sleep(Duration::from_micros(random.below(20_000)));
+        chance.pass(Duration::from_millis(20));
         let met = producer.said().contains("the consumer is process");
         met_before += u32::from(met);
         let (sentence, survivor) = if kill_producer {

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rustix::process::Signal;
+use support::chance::Chance;
 use support::pairs::Stand;
 use support::{Process, require_devices};
 
@@ -45,27 +46,9 @@ fn expected(pair: &Pair, log: &str) -> Option<bool> {
     }
 }
 
-/// Numbers that look like chance, the same each time.
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % end
-    }
-
-    /// Lets some time pass: where it ends is what is tried here, not something that is waited for.
-    fn pass(&mut self, end: Duration) {
-        let end = u64::try_from(end.as_micros()).unwrap();
-        std::thread::sleep(Duration::from_micros(self.below(end)));
-    }
-}
-
 fn kill_either(number: u32, rounds: u32, pair: &Pair) {
     let stand = Stand::new(number);
-    let mut chance = Chance(0x5e1_5e1 + u64::from(number));
+    let mut chance = Chance::new(0x5e1_5e1 + u64::from(number));
     let reader = |writer: &Process| {
         let pid = writer.pid().as_raw_nonzero();
         let log = writer.log();

@@ -14,6 +14,7 @@
 pub mod artist;
 pub mod audit;
 pub mod broken;
+pub mod chance;
 pub mod dmabuf;
 pub mod fuse;
 pub mod host;
