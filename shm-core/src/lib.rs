@@ -20,6 +20,7 @@
 //! | get at what another process has open | [`peer`] |
 //! | use a dma-buf | [`dmabuf`] |
 //! | make a dma-buf | [`udmabuf`] (of a memfd; [`alias`] tells whether it still is that), [`dma_heap`] |
+//! | make others wait for a dma-buf | [`vgem`] |
 //! | wait for another process | [`semaphore`] |
 //! | pass it on | [`fdpass`]; a stranger's: [`relay`] |
 //! | be rid of it | [`closer`] |
@@ -74,3 +75,4 @@ pub mod shared;
 pub mod sysv;
 pub mod udmabuf;
 pub mod verdict;
+pub mod vgem;

@@ -17,7 +17,7 @@ use crate::peer::Peer;
 use crate::{memory, page, skip};
 
 /// Whether dma-bufs must be had here.
-fn required() -> bool {
+pub fn required() -> bool {
     std::env::var_os("SELKIE_REQUIRE_DMABUF").is_some_and(|value| value == "1")
 }
 

@@ -6,6 +6,7 @@ mod conformance;
 mod copies;
 mod dmabuf;
 mod faults;
+mod fences;
 mod fuse;
 mod hugetlb;
 mod kinds;
