@@ -5,7 +5,7 @@ use wayland_server::backend::ObjectId;
 use wayland_server::protocol::{wl_buffer, wl_shm, wl_surface};
 
 use super::surface::{Content, Surface};
-use super::{State, numbers, presentation, shm, subsurface};
+use super::{State, held, numbers, presentation, shm, subsurface, syncobj};
 use selkie_protocols::upstream::xdg::shell::server::xdg_surface;
 
 pub fn commit(state: &mut State, surface: &wl_surface::WlSurface) {
@@ -15,6 +15,9 @@ pub fn commit(state: &mut State, surface: &wl_surface::WlSurface) {
     }
     if state.has("draws-each-commit") {
         std::thread::sleep(std::time::Duration::from_micros(700));
+    }
+    if !syncobj::check(state, surface) {
+        return;
     }
     let takes_unconfigured = state.has("takes-unconfigured");
     let Some(known) = state.surfaces.get_mut(&id) else { return };
@@ -55,7 +58,7 @@ pub fn commit(state: &mut State, surface: &wl_surface::WlSurface) {
         }
         return;
     }
-    apply(state, &id, content);
+    held::apply(state, &id, content);
 }
 
 /// The frame callbacks of all that was committed.
@@ -78,9 +81,11 @@ fn merge(first: Content, second: Content) -> (Content, Content) {
     if merged.attach.is_some() {
         over.attach = first.attach;
         over.releases = first.releases;
+        over.points = first.points;
     } else {
         merged.attach = first.attach;
         merged.releases = first.releases;
+        merged.points = first.points;
     }
     merged.damaged |= first.damaged;
     merged.callbacks.splice(0..0, first.callbacks);
@@ -95,6 +100,7 @@ fn give_back(state: &mut State, content: Content) {
     }
     if !state.has("never-releases") {
         content.releases.into_iter().for_each(|release| release.done(0));
+        content.points.release.into_iter().for_each(|point| point.signal());
     }
     content.feedback.into_iter().for_each(|feedback| feedback.discarded());
 }
@@ -108,7 +114,8 @@ fn release(state: &State, buffer: &wl_buffer::WlBuffer) {
     }
 }
 
-fn apply(state: &mut State, id: &ObjectId, content: Content) {
+/// Shows what was committed, and what waited for that.
+pub fn apply(state: &mut State, id: &ObjectId, content: Content) {
     // Not by recursion: the tree is as deep as a client likes.
     let mut todo = vec![(id.clone(), content)];
     while let Some((id, content)) = todo.pop() {
@@ -174,6 +181,8 @@ fn apply_one(state: &mut State, id: &ObjectId, content: Content) {
             }
             if !state.has("never-releases") {
                 content.releases.into_iter().for_each(|release| release.done(0));
+                let release = content.points.release.filter(|_| !state.has("forgets-points-of-shm"));
+                release.into_iter().for_each(|point| point.signal());
             }
         } else if let (Some(_), Some(before)) = (buffer, &before) {
             release(state, before);
@@ -220,4 +229,9 @@ pub fn destroyed(state: &mut State, id: &ObjectId) {
     if let Some(waiting) = known.waiting.filter(|_| !state.has("forgets-waiting")) {
         give_back(state, waiting);
     }
+    if state.has("keeps-held") {
+        let buffers = known.held.iter().filter_map(|content| content.attach.as_ref()?.as_ref());
+        buffers.filter_map(shm::of).for_each(shm::Buffer::forget_fd);
+    }
+    known.held.into_iter().for_each(|content| give_back(state, content));
 }

@@ -33,6 +33,15 @@ impl Mapping {
         (offset..offset + len).step_by(64).map(read).sum()
     }
 
+    /// Copies bytes out; as many as there are. It dies as `sum` does.
+    pub fn copy(&self, offset: usize, to: &mut [u8]) {
+        let within = self.len.saturating_sub(offset).min(to.len());
+        for (at, byte) in to[..within].iter_mut().enumerate() {
+            // SAFETY: as in `sum`; it is within the mapping.
+            *byte = unsafe { self.start.cast::<u8>().add(offset + at).read_volatile() };
+        }
+    }
+
     /// Writes zeros in place, where it may be written.
     pub fn fill(&self, offset: usize, len: usize) {
         // SAFETY: as in `sum`.

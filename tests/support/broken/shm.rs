@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use rustix::fs::SealFlags;
+use shm_core::dmabuf::DmaBuf;
 use wayland_server::backend::protocol::ProtocolError;
 use wayland_server::protocol::{wl_buffer, wl_shm, wl_shm_pool};
 use wayland_server::{Client, DataInit, Dispatch, DisplayHandle, GlobalDispatch, New, Resource, WEnum};
 
 use super::pages::Mapping;
-use super::{Handle, State, sockets};
+use super::{Handle, State, held, sockets};
 
 /// A pool: its file and the size that the client claims.
 pub struct Pool {
@@ -43,6 +44,8 @@ pub struct Buffer {
     pub width: i32,
     pub height: i32,
     stride: i32,
+    /// Whether it is in a pool, and not in a dma-buf, or what was taken for one.
+    is_pool: bool,
 }
 
 pub fn globals(handle: &Handle) {
@@ -66,11 +69,20 @@ fn is_hugetlb(fd: &OwnedFd) -> bool {
 }
 
 impl Buffer {
-    /// One in a dma-buf, whose bytes do not matter.
+    /// One in a dma-buf, or in whatever is taken for one.
     pub fn of_dmabuf(fd: OwnedFd, (offset, width, height, stride): (u32, i32, i32, u32)) -> Buffer {
         let (size, mapping, seals) = (Mutex::new(i32::MAX), Mutex::new(None), seals(&fd));
         let pool = Arc::new(Pool { fd, size, mapping, seals, orphaned: AtomicBool::new(false) });
-        Buffer { pool, offset: offset as i32, width, height, stride: stride as i32 }
+        Buffer { pool, offset: offset as i32, width, height, stride: stride as i32, is_pool: false }
+    }
+
+    /// The dma-buf that it is in.
+    pub fn dmabuf(&self) -> Option<DmaBuf> {
+        if self.is_pool {
+            return None;
+        }
+        // One fd each is enough of those that are never shown.
+        DmaBuf::new(self.pool.fd.try_clone().ok()?).ok()
     }
 
     /// Its pool.
@@ -95,10 +107,14 @@ impl Buffer {
             return pixels;
         }
         let mut row = vec![0_u8; width * 4];
+        let mapped = self.dmabuf().and_then(|dmabuf| held::map(state, &dmabuf));
         for y in 0..height {
-            let at = i64::from(offset) + y as i64 * i64::from(stride);
+            let at = (i64::from(offset) + y as i64 * i64::from(stride)).max(0) as u64;
             row.fill(0);
-            let _ = rustix::io::pread(&self.pool.fd, &mut row, at.max(0) as u64);
+            match &mapped {
+                Some(mapped) => mapped.read(at as usize, &mut row),
+                None => drop(rustix::io::pread(&self.pool.fd, &mut row, at)),
+            }
             pixels.extend(row.chunks_exact(4).map(|p| u32::from_le_bytes([p[0], p[1], p[2], p[3]])));
         }
         pixels
@@ -256,7 +272,8 @@ impl Dispatch<wl_shm_pool::WlShmPool, Arc<Pool>> for State {
                     return resource.post_error(wl_shm::Error::InvalidFormat, "format not offered");
                 }
                 state.record();
-                init.init(id, Buffer { pool: pool.clone(), offset, width, height, stride });
+                let pool = pool.clone();
+                init.init(id, Buffer { pool, offset, width, height, stride, is_pool: true });
             }
             wl_shm_pool::Request::Resize { size } => {
                 let mut known = pool.size.lock().unwrap();

@@ -1,11 +1,14 @@
 //! wl_compositor and its surfaces.
 
+use std::collections::VecDeque;
+
+use selkie_protocols::upstream::wp::linux_drm_syncobj::v1::server::wp_linux_drm_syncobj_surface_v1::WpLinuxDrmSyncobjSurfaceV1;
 use selkie_protocols::upstream::wp::presentation_time::server::wp_presentation_feedback;
 use wayland_server::backend::ObjectId;
 use wayland_server::protocol::{wl_buffer, wl_callback, wl_compositor, wl_region, wl_surface};
 use wayland_server::{Client, DataInit, Dispatch, DisplayHandle, GlobalDispatch, New, Resource, WEnum};
 
-use super::{Handle, State, commit, numbers, shell};
+use super::{Handle, State, commit, numbers, shell, syncobj};
 
 /// What one commit brings.
 #[derive(Default)]
@@ -16,6 +19,8 @@ pub struct Content {
     pub callbacks: Vec<wl_callback::WlCallback>,
     pub releases: Vec<wl_callback::WlCallback>,
     pub feedback: Vec<wp_presentation_feedback::WpPresentationFeedback>,
+    /// When it may be read, and whom to tell that it has been.
+    pub points: syncobj::Points,
 }
 
 /// A surface's state.
@@ -26,6 +31,10 @@ pub struct Surface {
     pub pending: Content,
     /// Of a synchronised subsurface: what waits for the parent's commit.
     pub waiting: Option<Content>,
+    /// What waits until its picture is drawn.
+    pub held: VecDeque<Content>,
+    /// What sets the points of its commits.
+    pub extension: Option<WpLinuxDrmSyncobjSurfaceV1>,
     /// Whose subsurface it is.
     pub parent: Option<ObjectId>,
     pub synchronised: bool,

@@ -4,11 +4,26 @@ mod add_after_create;
 mod create_twice;
 mod destroyed_while_shown;
 mod device_for_a_dmabuf;
+mod explicit_acquire_never_signalled;
+mod explicit_acquire_waited_for;
+mod explicit_memfd_for_a_timeline;
+mod explicit_points_conflict;
+mod explicit_release_signalled;
+mod explicit_released_early;
+mod explicit_shm_buffer;
+mod explicit_surface_gone;
+mod explicit_surface_twice;
+mod explicit_timeline_destroyed;
+mod explicit_without_acquire;
+mod explicit_without_buffer;
+mod explicit_without_release;
 mod feedback_as_in_version_3;
 mod feedback_complete;
 mod feedback_of_a_surface;
 mod feedback_table_of_others;
 mod feedback_without_duplicates;
+mod fence_never_signalled;
+mod fence_waited_for;
 mod file_for_a_dmabuf;
 mod flags_unknown;
 mod format_not_offered;
@@ -73,6 +88,21 @@ pub(super) const CASES: &[Case] = &[
     destroyed_while_shown::CASE,
     pages_taken_away::CASE,
     many_buffers_of_one::CASE,
+    fence_waited_for::CASE,
+    fence_never_signalled::CASE,
+    explicit_surface_twice::CASE,
+    explicit_memfd_for_a_timeline::CASE,
+    explicit_surface_gone::CASE,
+    explicit_shm_buffer::CASE,
+    explicit_without_buffer::CASE,
+    explicit_without_acquire::CASE,
+    explicit_without_release::CASE,
+    explicit_points_conflict::CASE,
+    explicit_acquire_waited_for::CASE,
+    explicit_acquire_never_signalled::CASE,
+    explicit_release_signalled::CASE,
+    explicit_released_early::CASE,
+    explicit_timeline_destroyed::CASE,
     feedback_complete::CASE,
     feedback_without_duplicates::CASE,
     feedback_of_a_surface::CASE,
