@@ -355,7 +355,7 @@ fn a_ring_over_a_dmabuf_has_its_words_elsewhere() {
         assert!(matches!(refused, OpenError::NoFutex), "{exporter}: {refused:?}");
         let mut first = [1; 4096];
         map().read_at(0, &mut first).unwrap();
-        assert_eq!(first, [0; 4096], "{exporter}: something was left by a ring that was not made");
+        assert!(first == [0; 4096], "{exporter}: something was left by a ring that was not made");
         let control = OwnMemory::create("selkie-test-ring", control_len, Some(Seals::SHRINK)).unwrap();
         let mut producer = Producer::create_split(again(&control), map(), geometry).unwrap();
         let mut consumer = Consumer::attach_split(control, map()).unwrap();
