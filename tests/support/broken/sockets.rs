@@ -94,8 +94,9 @@ impl Sockets {
                 continue;
             }
             look_ahead(stream, state);
-            // Who waits for readers must come to that: on a slow machine the flood itself may take too long a turn.
-            if !state.has("serves-until-empty") && !state.has("waits-for-readers") {
+            // Who waits for readers, or recurses, must come to that: on a slow machine the flood itself may take too long a turn.
+            let lasts = ["serves-until-empty", "waits-for-readers", "recurses"];
+            if !lasts.iter().any(|fault| state.has(fault)) {
                 *self.turn.lock().unwrap() = Some((None, stream.clone()));
             }
             let _ = display.backend().dispatch_single_client(state, id.clone());
@@ -110,8 +111,8 @@ impl Sockets {
             }
         }
         if state.has("draws-each-surface") {
-            // A few dozen are enough: the watchdog may end the client that makes them before there are many.
-            let drawing = Duration::from_millis(20 * state.surfaces.len() as u64);
+            // Those that are gone, too: the watchdog may end the client that makes many in the same turn. A few dozen are enough.
+            let drawing = Duration::from_millis(20 * state.made as u64);
             std::thread::sleep(drawing.min(Duration::from_secs(2)));
         }
         if !state.has("keeps-sockets") {
