@@ -7,6 +7,7 @@
 mod support;
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use support::chance::Chance;
@@ -71,13 +72,22 @@ fn kill(number: u32, sides: &[Kill], pair: &Pair) {
     };
     // 4 ms, and more where everything takes longer.
     let soon = patience() / 7500;
+    // How long a writer takes until it is ready, once it has been read from the disk: it is killed at any point of that.
+    let start = || {
+        let begun = Instant::now();
+        stand.start(pair.writer).kill();
+        let took = begun.elapsed();
+        (pair.remove)(&stand);
+        took
+    };
+    let start = if sides.contains(&Kill::NewWriter) { start().min(start()) } else { Duration::ZERO };
     let (mut left, mut unsure) = (0, 0);
     let rounds = (0..ROUNDS).zip(KILLS.into_iter().cycle()).filter(|(_, kill)| sides.contains(kill));
     for (round, kill) in rounds.clone() {
         let context = format!("{}, round {round}", pair.writer);
         let mut writer = if kill == Kill::NewWriter {
             let writer = stand.dir.spawn("writer", stand.command(pair.writer));
-            chance.pass(soon * 5);
+            chance.pass(start);
             writer
         } else {
             stand.start(pair.writer)
