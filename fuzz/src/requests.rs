@@ -210,6 +210,7 @@ fn act(u: &mut Unstructured<'_>, op: u8, client: &mut Client, host: &mut ByHand)
             }
         }
         111 => {
+            client.is_confused = true;
             let stranger = Object { id: uint(u), ..client.objects[0] };
             client.send(stranger, byte(u).into(), vec![Arg::Word(uint(u))]);
         }
@@ -240,7 +241,10 @@ fn request(u: &mut Unstructured<'_>, client: &mut Client) {
             }
             ArgumentType::NewId => match desc.child_interface {
                 Some(interface) if byte(u) < 252 => client.create(interface, object.version).into(),
-                _ => Arg::Word(uint(u)),
+                _ => {
+                    client.is_confused = true;
+                    Arg::Word(uint(u))
+                }
             },
             ArgumentType::Array => {
                 let length = pick(u, 32).min(u.len());

@@ -59,6 +59,8 @@ pub struct Client {
     configures: Vec<(u32, u32)>,
     /// Whether the connection has ended.
     pub is_over: bool,
+    /// Whether it has made objects by numbers out of the air: others may be where it thinks that its own are.
+    pub is_confused: bool,
     free: Vec<u32>,
     last_id: u32,
     unsent: Vec<u8>,
@@ -85,6 +87,7 @@ impl Client {
             serials: Vec::new(),
             configures: Vec::new(),
             is_over: false,
+            is_confused: false,
             free: Vec::new(),
             last_id: 1,
             unsent: Vec::new(),
@@ -162,6 +165,7 @@ impl Client {
 
     /// Sends bytes that need not be a message.
     pub fn raw(&mut self, bytes: &[u8]) {
+        self.is_confused = true;
         self.unsent.extend(bytes);
     }
 
@@ -258,7 +262,8 @@ impl Client {
         }
         let Some(object) = self.objects.iter().copied().find(|o| o.id == event.object) else { return };
         let Some(desc) = object.interface.events.get(event.opcode) else {
-            panic!("{} has no event {}", object.interface.name, event.opcode);
+            assert!(self.is_confused, "{} has no event {}", object.interface.name, event.opcode);
+            return;
         };
         match (object.interface.name, desc.name) {
             ("wl_registry", "global") => {
