@@ -6,6 +6,8 @@ OUT   ?= selkie-demo
 PEERS ?= selkie weston sway
 # For each target. A sanitizer needs a nightly compiler: make fuzz CARGO='cargo +nightly' SANITIZER=address
 FUZZ_SECONDS ?= 200
+# For the same inputs each time; not 0.
+FUZZ_SEED    ?=
 SANITIZER    ?= none
 
 .DEFAULT_GOAL := help
@@ -51,7 +53,7 @@ test: deps
 	$(CARGO) test --locked --manifest-path fuzz/Cargo.toml --target-dir target --tests
 
 fuzz: deps
-	@CARGO='$(CARGO)' FUZZ_SECONDS='$(FUZZ_SECONDS)' SANITIZER='$(SANITIZER)' scripts/fuzz.sh
+	@CARGO='$(CARGO)' FUZZ_SECONDS='$(FUZZ_SECONDS)' FUZZ_SEED='$(FUZZ_SEED)' SANITIZER='$(SANITIZER)' scripts/fuzz.sh
 
 # An interpreter that knows the rules of memory and atomics, but few system calls: tests that need those are left out.
 miri: deps

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What `make fuzz` does: each target of fuzz/ for FUZZ_SECONDS. What it finds, and the inputs that reach
+# What `make fuzz` does: each target of fuzz/ for FUZZ_SECONDS, with other inputs each time unless there is a FUZZ_SEED. What it finds, and the inputs that reach
 # something new, are left in target/fuzz/; the corpus in the tree is only read.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -20,5 +20,5 @@ for target in pool_arithmetic verdict requests; do
     mkdir -p "target/fuzz/corpus/$target" "target/fuzz/artifacts/$target"
     $cargo fuzz run "${options[@]}" "$target" "target/fuzz/corpus/$target" "fuzz/corpus/$target" -- \
         -max_total_time="$FUZZ_SECONDS" -max_len=1024 -timeout=20 -print_final_stats=1 \
-        -artifact_prefix="target/fuzz/artifacts/$target/"
+        -artifact_prefix="target/fuzz/artifacts/$target/" ${FUZZ_SEED:+"-seed=$FUZZ_SEED"}
 done
