@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What `make fuzz` does: each target of fuzz/ for FUZZ_SECONDS, with other inputs each time unless there is a FUZZ_SEED. What it finds, and the inputs that reach
-# something new, are left in target/fuzz/; the corpus in the tree is only read.
+# What `make fuzz` does: each target of fuzz/ for FUZZ_SECONDS, with other inputs each time unless there is a FUZZ_SEED.
+# What it finds, and the inputs that reach something new, are left in target/fuzz/; the corpus in the tree is only read.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
