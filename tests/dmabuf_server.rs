@@ -156,7 +156,7 @@ fn later_commits_wait_behind_the_dmabuf_that_is_not_done() {
 
 #[test]
 fn a_dmabuf_whose_fence_has_signalled_shows() {
-    require_devices!("/dev/dri");
+    require_devices!("/dev/udmabuf", "/dev/dri");
     let mut host = host();
     let mut window = Window::open(&host);
     let (mut fenced, pitch) = Fenced::new(WIDTH as u32, HEIGHT as u32);
@@ -171,7 +171,7 @@ fn a_dmabuf_whose_fence_has_signalled_shows() {
 
 #[test]
 fn a_dmabuf_that_is_written_again_while_it_shows_holds_up_nobody() {
-    require_devices!("/dev/dri");
+    require_devices!("/dev/udmabuf", "/dev/dri");
     let mut host = host();
     let mut window = Window::open(&host);
     let (mut fenced, pitch) = Fenced::new(WIDTH as u32, HEIGHT as u32);

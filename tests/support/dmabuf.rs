@@ -1,10 +1,7 @@
 //! Dma-bufs for tests: where they come from, and `wl_buffer`s made of them by hand.
 
-use std::io::{Read, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::net::UnixStream;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 
 use rustix::fs::SealFlags;
 use selkie_client::{Format, Pattern, Scene, Size, Subsurface};
@@ -13,8 +10,9 @@ use selkie_protocols::upstream::wp::linux_dmabuf::zv1::client::zwp_linux_buffer_
 };
 use selkie_protocols::upstream::wp::linux_dmabuf::zv1::client::zwp_linux_dmabuf_v1::ZwpLinuxDmabufV1;
 use shm_core::dma_heap::DmaHeap;
-use shm_core::dmabuf::DmaBuf;
+use shm_core::dmabuf::{Access, DmaBuf};
 use shm_core::udmabuf::Udmabuf;
+use shm_core::vgem::{Fence, Vgem};
 use wayland_client::Proxy;
 use wayland_client::protocol::wl_buffer::WlBuffer;
 
@@ -104,77 +102,32 @@ pub fn is(proxy: &impl Proxy, number: u32) -> bool {
     proxy.id().protocol_id() == number
 }
 
-/// A dumb buffer of vgem with a fence that nobody but us signals (and the kernel after 10 s). Its ioctls are not safe to call
-/// from here, so a program of a few lines makes them.
+/// A dma-buf with a fence that nobody but us signals (and the kernel after 10 s).
 pub struct Fenced {
     /// The buffer.
     pub dmabuf: DmaBuf,
-    helper: Child,
-    line: UnixStream,
+    vgem: Vgem,
+    fence: Option<Fence>,
 }
-
-const HELPER: &str = r#"
-import fcntl, os, socket, struct, sys
-sock = socket.socket(fileno=0)
-width, height = int(sys.argv[1]), int(sys.argv[2])
-def ioctl(fd, number, size, *values, form):
-    code = 3 << 30 | size << 16 | 0x64 << 8 | number
-    return struct.unpack(form, fcntl.ioctl(fd, code, struct.pack(form, *values)))
-card = None
-for name in sorted(os.listdir("/dev/dri")):
-    if not name.startswith("card"): continue
-    fd = os.open("/dev/dri/" + name, os.O_RDWR | os.O_CLOEXEC)
-    link = os.readlink("/sys/class/drm/%s/device" % name)
-    if "vgem" in link: card = fd
-assert card is not None, "no vgem"
-_, _, _, _, handle, pitch, size = ioctl(card, 0xb2, 32, height, width, 32, 0, 0, 0, 0, form="=IIIIIIQ")
-_, _, prime = ioctl(card, 0x2d, 12, handle, 2 | os.O_CLOEXEC, 0, form="=IIi")
-fence = 0
-socket.send_fds(sock, [struct.pack("=I", pitch)], [prime])
-while True:
-    command = sock.recv(1)
-    if command == b"a": # attach a fence that writers have
-        _, _, fence, _ = ioctl(card, 0x41, 16, handle, 1, 0, 0, form="=IIII")
-    elif command == b"s": # signal it
-        code = 1 << 30 | 8 << 16 | 0x64 << 8 | 0x42
-        fcntl.ioctl(card, code, struct.pack("=II", fence, 0))
-    else: break
-    sock.send(b"k")
-"#;
 
 impl Fenced {
     /// A buffer of that size in pixels of 4 bytes without a fence yet, and its stride.
     pub fn new(width: u32, height: u32) -> (Self, u32) {
-        let (line, theirs) = UnixStream::pair().unwrap();
-        let mut helper = Command::new("python3");
-        helper.args(["-c", HELPER, &width.to_string(), &height.to_string()]);
-        let helper = helper.stdin(Stdio::from(OwnedFd::from(theirs))).spawn().unwrap();
-        let mut pitch = [0; 4];
-        let mut received = shm_core::fdpass::recv(&line, &mut pitch, 1).unwrap();
-        let dmabuf = DmaBuf::new(received.fds.remove(0)).unwrap();
-        (Self { dmabuf, helper, line }, u32::from_ne_bytes(pitch))
-    }
-
-    fn ask(&mut self, what: u8) {
-        self.line.write_all(&[what]).unwrap();
-        self.line.read_exact(&mut [0]).unwrap();
+        let pitch = width * 4;
+        let dmabuf = udmabuf(&vec![0; (pitch * height) as usize]);
+        (Self { dmabuf, vgem: Vgem::open().unwrap(), fence: None }, pitch)
     }
 
     /// Adds a fence: a writer that is not done.
     pub fn attach(&mut self) {
-        self.ask(b'a');
+        let fence = self.vgem.fence().unwrap();
+        self.dmabuf.import_sync_file(fence.sync_file(), Access::Write).unwrap();
+        self.fence = Some(fence);
     }
 
     /// The writer is done.
     pub fn signal(&mut self) {
-        self.ask(b's');
-    }
-}
-
-impl Drop for Fenced {
-    fn drop(&mut self) {
-        let _ = self.helper.kill();
-        let _ = self.helper.wait();
+        assert!(self.fence.take().unwrap().signal(), "the kernel was first");
     }
 }
 
