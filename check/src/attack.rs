@@ -113,8 +113,8 @@ fn delays(pid: Option<i32>) -> HashMap<PathBuf, Duration> {
     let tasks = pid.and_then(|pid| fs::read_dir(format!("/proc/{pid}/task")).ok());
     let mut threads: Vec<PathBuf> = tasks.into_iter().flatten().flatten().map(|entry| entry.path()).collect();
     threads.push("/proc/thread-self".into());
-    let delay = |path: PathBuf| Some((scheduled(&path)?.waited, path));
-    threads.into_iter().filter_map(delay).map(|(waited, path)| (path, waited)).collect()
+    let delay = |path: PathBuf| scheduled(&path).map(|scheduled| (path, scheduled.waited));
+    threads.into_iter().filter_map(delay).collect()
 }
 
 /// How long the thread waited that waited longest between the two.

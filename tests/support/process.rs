@@ -14,6 +14,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
+use shm_core::process::scheduled;
 
 /// How long anything may take before a test gives up on it. Generous: a loaded machine with two
 /// cores starts a compositor in seconds. Nothing is timed by it. A machine that is slower by nature
@@ -349,8 +350,7 @@ impl Counters {
         let mut cpu_us = 0;
         for task in fs::read_dir(dir.join("task"))? {
             // A thread may end between being listed and being asked.
-            let text = fs::read_to_string(task?.path().join("schedstat")).unwrap_or_default();
-            cpu_us += text.split_ascii_whitespace().next().map_or(0, |ns| ns.parse::<u64>().unwrap() / 1000);
+            cpu_us += scheduled(&task?.path()).map_or(0, |scheduled| scheduled.ran.as_micros() as u64);
         }
         Ok(Self {
             fds,

@@ -11,6 +11,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::RecvFlags;
 use rustix::process::{Resource, Rlimit};
+use shm_core::process::scheduled;
 use wayland_server::backend::{ClientData, ClientId, DisconnectReason};
 use wayland_server::{Client, Display, DisplayHandle};
 
@@ -46,9 +47,8 @@ type Turn = Arc<Mutex<Option<(Option<Duration>, Arc<UnixStream>)>>>;
 
 /// The processor's time that a thread of this process has had: a slow machine ends nobody.
 fn time_of(thread: rustix::process::Pid) -> Duration {
-    let path = format!("/proc/self/task/{}/schedstat", thread.as_raw_nonzero());
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    Duration::from_nanos(text.split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or(0))
+    let task = format!("/proc/self/task/{}", thread.as_raw_nonzero());
+    scheduled(task.as_ref()).unwrap_or_default().ran
 }
 
 pub struct Sockets {
