@@ -96,8 +96,12 @@ impl Shared {
                     self.parked.store(false, Ordering::SeqCst);
                 }
             }
+            if now.is_multiple_of(2) {
+                seen = now;
+                continue;
+            }
             let ran_before = std::mem::replace(&mut ran, self.ran());
-            if now != seen || now.is_multiple_of(2) {
+            if now != seen {
                 (seen, looks, busy) = (now, 0, Duration::ZERO);
                 continue;
             }
