@@ -70,8 +70,8 @@ fn kill(number: u32, sides: &[Kill], pair: &Pair) {
         let line = pair.reader.replace("PID", &pid.to_string()).replace("FD", fd);
         stand.dir.spawn("reader", stand.command(&line))
     };
-    // 4 ms, and more where everything takes longer.
-    let soon = patience() / 7500;
+    // 12 ms, and more where everything takes longer.
+    let soon = patience() / 2500;
     // How long a writer takes until it is ready, once it has been read from the disk: it is killed at any point of that.
     let start = || {
         let begun = Instant::now();
@@ -94,7 +94,7 @@ fn kill(number: u32, sides: &[Kill], pair: &Pair) {
         };
         let mut first = reader(&writer);
         if kill != Kill::NewWriter {
-            chance.pass(soon * 3);
+            chance.pass(soon);
         }
         if kill == Kill::Reader {
             first.kill();

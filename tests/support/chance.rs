@@ -2,22 +2,21 @@
 
 use std::time::Duration;
 
-/// Where they come from (xorshift64).
-pub struct Chance(u64);
+use selkie_check::attack::Numbers;
+
+/// Where they come from.
+pub struct Chance(Numbers);
 
 impl Chance {
     /// Other seeds, other numbers; not 0.
     pub fn new(seed: u64) -> Chance {
         assert_ne!(seed, 0);
-        Chance(seed)
+        Chance(Numbers(seed))
     }
 
     /// One of the numbers below `end`.
     pub fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % end
+        self.0.below(usize::try_from(end).unwrap()) as u64
     }
 
     /// Lets some time pass: where it ends is what is tried here, not something that is waited for.
