@@ -200,6 +200,8 @@ impl Shown {
     fn new(host: &Host, sizes: &[(i32, i32)]) -> Self {
         let mut raw = Raw::connect(&host.socket());
         let panes = sizes.iter().map(|size| Pane::new(&mut raw, *size)).collect();
+        // Numbers of callbacks are used again: what was logged for an earlier one must not count.
+        raw.events.log.clear();
         let mut shown = Self { raw, panes };
         shown.commit(None);
         shown.raw.roundtrip().unwrap();
@@ -235,8 +237,8 @@ impl Shown {
 
     /// Commits, and waits until the frame callbacks have come.
     fn present(&mut self, patch: Option<(i32, i32)>) {
-        // Numbers of callbacks are used again: what was logged for an earlier one must not count.
-        self.raw.events.log.clear();
+        // A callback of an earlier commit may have come, and nothing would announce it again.
+        self.take_in(|_, _| ());
         self.commit(patch);
         for pane in &mut self.panes {
             let callback = pane.waits.take().unwrap();
