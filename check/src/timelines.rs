@@ -1,18 +1,14 @@
-//! Explicit synchronisation: timelines of the kernel's, and a window whose commits come with points on them.
+//! Explicit synchronisation: timelines that a compositor knows, and a window whose commits come with points on them.
 
-use std::fs::{self, File};
-use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
+use std::os::fd::AsFd;
 use std::time::Instant;
 
-use drm::control::{Device as _, syncobj};
-use drm::{Device as _, DriverCapability};
 use selkie_protocols::upstream::wp::linux_drm_syncobj::v1::client::wp_linux_drm_syncobj_manager_v1::WpLinuxDrmSyncobjManagerV1;
 use selkie_protocols::upstream::wp::linux_drm_syncobj::v1::client::wp_linux_drm_syncobj_surface_v1::{
     Error, WpLinuxDrmSyncobjSurfaceV1,
 };
 use selkie_protocols::upstream::wp::linux_drm_syncobj::v1::client::wp_linux_drm_syncobj_timeline_v1::WpLinuxDrmSyncobjTimelineV1;
+use shm_core::timeline::{Device, Timeline};
 use wayland_client::protocol::wl_buffer::WlBuffer;
 use wayland_client::protocol::wl_callback::WlCallback;
 
@@ -23,108 +19,6 @@ use crate::expect::Refusal;
 use crate::memory::cannot;
 use crate::session::Session;
 use crate::window::Window;
-
-const DIRECTORY: &str = "/dev/dri";
-
-/// A graphics device that has timelines.
-#[derive(Debug)]
-pub struct Device(File);
-
-impl AsFd for Device {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-}
-
-impl drm::Device for Device {}
-impl drm::control::Device for Device {}
-
-impl Device {
-    /// The first that has timelines. It does not matter which: they are the kernel's, not the driver's.
-    ///
-    /// # Errors
-    ///
-    /// `NotFound` if there is none.
-    pub fn open() -> io::Result<Arc<Device>> {
-        let entries = fs::read_dir(DIRECTORY)?.flatten();
-        // A card would make its first user the one who may show pictures on it.
-        let nodes = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("renderD"));
-        let open = |path| File::options().read(true).write(true).open(path).map(Device);
-        let mut devices = nodes.filter_map(|entry| open(entry.path()).ok());
-        let found = devices.find(|device| {
-            device.get_driver_capability(DriverCapability::TimelineSyncObj).is_ok_and(|value| value == 1)
-        });
-        found.map(Arc::new).ok_or_else(|| {
-            let none = format!("no driver in {DIRECTORY} has timelines (DRM_CAP_SYNCOBJ_TIMELINE)");
-            io::Error::new(io::ErrorKind::NotFound, none)
-        })
-    }
-}
-
-/// A timeline: a synchronisation object (syncobj) of the kernel's, whose points are signalled one after the other. It begins at 0.
-#[derive(Debug)]
-pub struct Timeline {
-    device: Arc<Device>,
-    handle: syncobj::Handle,
-}
-
-impl Timeline {
-    /// A new one.
-    ///
-    /// # Errors
-    ///
-    /// What the kernel says.
-    pub fn new(device: &Arc<Device>) -> io::Result<Timeline> {
-        let handle = device.create_syncobj(false)?;
-        Ok(Timeline { device: Arc::clone(device), handle })
-    }
-
-    /// One of another process.
-    ///
-    /// # Errors
-    ///
-    /// What the kernel says; `EINVAL` if it is something else.
-    pub fn import(device: &Arc<Device>, fd: BorrowedFd<'_>) -> io::Result<Timeline> {
-        let handle = device.fd_to_syncobj(fd, false)?;
-        Ok(Timeline { device: Arc::clone(device), handle })
-    }
-
-    /// A file descriptor of it, to be passed on.
-    ///
-    /// # Errors
-    ///
-    /// What the kernel says.
-    pub fn fd(&self) -> io::Result<OwnedFd> {
-        self.device.syncobj_to_fd(self.handle, false)
-    }
-
-    /// Signals a point, and all before it.
-    ///
-    /// # Errors
-    ///
-    /// What the kernel says.
-    pub fn signal(&self, point: u64) -> io::Result<()> {
-        self.device.syncobj_timeline_signal(&[self.handle], &[point])
-    }
-
-    /// The last point that has been signalled.
-    ///
-    /// # Errors
-    ///
-    /// What the kernel says.
-    pub fn reached(&self) -> io::Result<u64> {
-        let mut points = [0];
-        self.device.syncobj_timeline_query(&[self.handle], &mut points, false)?;
-        let [point] = points;
-        Ok(point)
-    }
-}
-
-impl Drop for Timeline {
-    fn drop(&mut self) {
-        let _ = self.device.destroy_syncobj(self.handle);
-    }
-}
 
 /// A timeline that the compositor knows, too.
 #[derive(Debug)]

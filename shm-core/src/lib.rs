@@ -21,6 +21,7 @@
 //! | use a dma-buf | [`dmabuf`] |
 //! | make a dma-buf | [`udmabuf`] (of a memfd; [`alias`] tells whether it still is that), [`dma_heap`] |
 //! | make others wait for a dma-buf | [`vgem`] |
+//! | say apart from a dma-buf when it is done | [`timeline`] |
 //! | wait for another process | [`semaphore`] |
 //! | pass it on | [`fdpass`]; a stranger's: [`relay`] |
 //! | be rid of it | [`closer`] |
@@ -73,6 +74,7 @@ pub mod seals;
 pub mod semaphore;
 pub mod shared;
 pub mod sysv;
+pub mod timeline;
 pub mod udmabuf;
 pub mod verdict;
 pub mod vgem;

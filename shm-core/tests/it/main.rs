@@ -19,6 +19,7 @@ mod ring;
 mod signals;
 mod stalls;
 mod sysv;
+mod timelines;
 
 use std::io::Write;
 use std::os::fd::OwnedFd;

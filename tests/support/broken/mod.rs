@@ -67,7 +67,7 @@ pub struct State {
     /// The table of formats, if all clients get the same file.
     table: Option<Arc<OwnedFd>>,
     /// What imports timelines.
-    device: Option<Arc<selkie_check::timelines::Device>>,
+    device: Option<Arc<shm_core::timeline::Device>>,
 }
 
 impl State {
@@ -106,7 +106,7 @@ pub fn serve_if_asked() {
         made: 0,
         records: Vec::new(),
         table: None,
-        device: selkie_check::timelines::Device::open().ok(),
+        device: shm_core::timeline::Device::open().ok(),
     };
     if state.faults.contains("waits-for-readers") {
         // Then it has to keep what is not read, too.

@@ -3,7 +3,6 @@
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
-use selkie_check::timelines::{Device, Timeline};
 use selkie_protocols::upstream::wp::linux_drm_syncobj::v1::server::wp_linux_drm_syncobj_manager_v1::{
     self as manager, WpLinuxDrmSyncobjManagerV1,
 };
@@ -13,6 +12,7 @@ use selkie_protocols::upstream::wp::linux_drm_syncobj::v1::server::wp_linux_drm_
 use selkie_protocols::upstream::wp::linux_drm_syncobj::v1::server::wp_linux_drm_syncobj_timeline_v1::{
     self as timeline, WpLinuxDrmSyncobjTimelineV1,
 };
+use shm_core::timeline::{Device, Timeline};
 use wayland_server::backend::ObjectId;
 use wayland_server::protocol::wl_surface;
 use wayland_server::{Client, DataInit, Dispatch, DisplayHandle, GlobalDispatch, New, Resource};

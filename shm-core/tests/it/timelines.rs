@@ -1,0 +1,106 @@
+//! Timelines, and dma-bufs' fences on them.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use shm_core::seals::Seals;
+use shm_core::timeline::{Device, Timeline, TimelineError};
+use shm_core::vgem::Vgem;
+
+use crate::dmabuf::required;
+use crate::{memory, page, skip};
+
+fn device(test: &str) -> Option<Arc<Device>> {
+    match Device::open() {
+        Ok(device) => Some(device),
+        Err(error) if required() => panic!("{error}"),
+        Err(error) => {
+            assert!(matches!(error, TimelineError::NoDevice), "{error:?}");
+            skip(test, error);
+            None
+        }
+    }
+}
+
+/// Whether it is readable now.
+fn is_readable(fd: &OwnedFd) -> bool {
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut [PollFd::new(fd, PollFlags::IN)], Some(&at_once)).unwrap() == 1
+}
+
+/// What the kernel said.
+fn errno(error: &TimelineError) -> Option<Errno> {
+    let TimelineError::Refused { source, .. } = error else { return None };
+    Errno::from_io_error(source)
+}
+
+#[test]
+fn a_point_signals_all_before_it_and_everybody_sees_that_beside_a_dmabuf() {
+    let Some(device) = device("a timeline of two processes") else { return };
+    let ours = Timeline::new(&device).unwrap();
+    // Another file of the device is as good as another process: handles belong to files.
+    let other = Device::open().unwrap();
+    let theirs = Timeline::import(&other, ours.fd().unwrap().as_fd()).unwrap();
+    assert_eq!((ours.reached().unwrap(), theirs.reached().unwrap()), (0, 0));
+    ours.signal(5).unwrap();
+    assert_eq!(theirs.reached().unwrap(), 5);
+    theirs.signal(u64::MAX).unwrap();
+    assert_eq!(ours.reached().unwrap(), u64::MAX);
+}
+
+#[test]
+fn a_notice_comes_with_its_point_beside_a_dmabuf() {
+    let Some(device) = device("a notice") else { return };
+    assert!(device.can_notice());
+    let timeline = Timeline::new(&device).unwrap();
+    let [first, third] = [1, 3].map(|point| timeline.notice(point).unwrap());
+    assert!(!is_readable(&first) && !is_readable(&third));
+    timeline.signal(2).unwrap();
+    assert!(is_readable(&first) && !is_readable(&third));
+    timeline.signal(3).unwrap();
+    assert!(is_readable(&third));
+    assert!(is_readable(&timeline.notice(1).unwrap()), "what is over is told at once");
+}
+
+#[test]
+fn a_point_waits_for_every_fence_of_dmabufs() {
+    let Some(device) = device("a point after fences") else { return };
+    let vgem = Vgem::open().unwrap();
+    let timeline = Timeline::new(&device).unwrap();
+    let fences = [vgem.fence().unwrap(), vgem.fence().unwrap()];
+    timeline.signal_after(7, &fences.each_ref().map(|fence| fence.sync_file())).unwrap();
+    let notice = timeline.notice(7).unwrap();
+    let [first, second] = fences;
+    assert!(second.signal());
+    assert_eq!(timeline.reached().unwrap(), 0);
+    assert!(!is_readable(&notice));
+    assert!(first.signal());
+    assert_eq!(timeline.reached().unwrap(), 7);
+    assert!(is_readable(&notice));
+}
+
+#[test]
+fn a_point_after_one_fence_of_a_dmabuf_or_none() {
+    let Some(device) = device("a point after a fence") else { return };
+    let fence = Vgem::open().unwrap().fence().unwrap();
+    let timeline = Timeline::new(&device).unwrap();
+    timeline.signal_after(1, &[fence.sync_file()]).unwrap();
+    assert_eq!(timeline.reached().unwrap(), 0);
+    assert!(fence.signal());
+    assert_eq!(timeline.reached().unwrap(), 1);
+    timeline.signal_after::<OwnedFd>(2, &[]).unwrap();
+    assert_eq!(timeline.reached().unwrap(), 2);
+}
+
+#[test]
+fn what_is_no_timeline_is_refused_and_so_is_what_is_no_fence_of_a_dmabuf() {
+    let Some(device) = device("a memfd for a timeline") else { return };
+    let memfd = memory(page(), Seals::SHRINK);
+    assert_eq!(errno(&Timeline::import(&device, memfd.as_fd()).unwrap_err()), Some(Errno::INVAL));
+    let timeline = Timeline::new(&device).unwrap();
+    let error = timeline.signal_after(1, &[memfd.as_fd()]).unwrap_err();
+    assert_eq!(errno(&error), Some(Errno::INVAL));
+    assert_eq!(timeline.reached().unwrap(), 0);
+}
