@@ -1,9 +1,11 @@
 //! Commits that wait until their buffers are done.
 //!
-//! A client may commit a dma-buf that a device still draws into; the dma-buf then has a fence. What is composed is read by
-//! the CPU, so the commit, and every subsurface's state that goes with it, is taken aside until the fence signals, and later
-//! commits of the same surfaces wait behind it. The loop sleeps meanwhile; nobody else notices. What a host shows as it is does
-//! not wait here: it waits there.
+//! A client may commit a dma-buf that a device still draws into; the dma-buf then has a fence, or the client has named the
+//! point of a timeline at which it is done. The commit, and every subsurface's state that goes with it, is taken aside until
+//! that is signalled, and later commits of the same surfaces wait behind it. The loop sleeps meanwhile; nobody else notices.
+//!
+//! A fence only matters to what is composed, which the CPU reads: a host that shows the dma-buf as it is waits for the fence
+//! there. Of a point it knows nothing, so that is waited for here in any case.
 
 use std::collections::{HashMap, HashSet};
 use std::os::fd::OwnedFd;
@@ -12,6 +14,7 @@ use std::sync::atomic::Ordering;
 
 use calloop::generic::Generic;
 use calloop::{Interest, Mode, PostAction, RegistrationToken};
+use shm_core::dmabuf::Access;
 use wayland_server::Resource;
 
 use crate::buffer::{Buffer, Path};
@@ -47,7 +50,7 @@ struct Held {
     fences: Vec<Fence>,
 }
 
-/// A fence that has not signalled.
+/// A fence, or a point, that has not signalled.
 struct Fence {
     number: u64,
     surface: SurfaceId,
@@ -71,11 +74,15 @@ impl Server {
         }
         let ids = self.surfaces.affected(id);
         let mut waits: Vec<(SurfaceId, OwnedFd)> = Vec::new();
-        for (id, buffer) in self.surfaces.attached(&ids, from) {
-            if let (Some(surface), Some(image)) = (self.surfaces.get(id), buffer.dmabuf())
+        for (id, buffer, acquire) in self.surfaces.attached(&ids, from) {
+            if let Some(point) = acquire {
+                let fd =
+                    point.wait().inspect_err(|e| tracing::error!("cannot wait for an acquire point: {e}"));
+                waits.extend(fd.ok().flatten().map(|fd| (id, fd)));
+            } else if let (Some(surface), Some(image)) = (self.surfaces.get(id), buffer.dmabuf())
                 && is_read(surface, buffer)
             {
-                waits.extend(image.fences().into_iter().map(|fd| (id, fd)));
+                waits.extend(image.fences(Access::Read).into_iter().map(|fd| (id, fd)));
             }
         }
         if waits.is_empty() && !self.surfaces.any_held(&ids) {
@@ -192,7 +199,8 @@ impl Server {
         let Some(surface) = self.surfaces.get(id).filter(|_| !self.held.idle.contains_key(&id)) else {
             return;
         };
-        let fences = surface.current.buffer.as_ref().and_then(|u| u.buffer().dmabuf().map(|d| d.fences()));
+        let fences =
+            surface.current.buffer.as_ref().and_then(|u| u.buffer().dmabuf().map(|d| d.fences(Access::Read)));
         let client = surface.client.clone();
         // One is enough: it is asked again then.
         let fence = fences.into_iter().flatten().next();

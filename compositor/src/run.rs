@@ -214,6 +214,7 @@ impl Compositor {
         protocol::advertise(&handle);
         let dmabufs = config.dmabuf.unwrap_or_else(dmabuf_feedback::can_exist);
         protocol::linux_dmabuf::advertise_if(&handle, dmabufs);
+        protocol::drm_syncobj::advertise_if(&handle, dmabufs);
         if config.screencopy {
             protocol::screencopy::advertise(&handle);
         }

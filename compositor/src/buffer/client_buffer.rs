@@ -5,9 +5,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use wayland_server::Resource;
 use wayland_server::protocol::wl_buffer::WlBuffer;
-use wayland_server::protocol::wl_callback::WlCallback;
 
-use super::{Access, DmaImage, Format, Held, Kept, Layout, Path, Pool, Shadow};
+use super::{Access, DmaImage, Format, Held, Kept, Layout, Path, Pool, Release, Shadow};
 use crate::client::ClientState;
 use crate::geometry::Size;
 use crate::scene::{Pixels, Unreadable};
@@ -196,8 +195,8 @@ pub struct BufferUse {
     converted_bytes: AtomicU64,
     /// It was to be drawn while somebody was still writing it.
     was_busy: AtomicBool,
-    /// The callbacks of `wl_surface.get_release`, which is per commit.
-    release: Mutex<Vec<WlCallback>>,
+    /// Who wants to know of its end: these belong to the commit, not to the buffer.
+    release: Mutex<Vec<Release>>,
 }
 
 impl BufferUse {
@@ -249,22 +248,22 @@ impl BufferUse {
         &self.buffer
     }
 
-    /// Whether the client wants to know when this very use ends (`wl_surface.get_release`).
+    /// Whether the client wants to know when this very use ends.
     pub(crate) fn is_awaited(&self) -> bool {
         let release = self.release.lock().unwrap_or_else(PoisonError::into_inner);
-        release.iter().any(Resource::is_alive)
+        release.iter().any(Release::is_awaited)
     }
 
-    /// Has `callbacks` told when this use ends.
-    pub(crate) fn notify(&self, callbacks: &mut Vec<WlCallback>) {
-        self.release.lock().unwrap_or_else(PoisonError::into_inner).append(callbacks);
+    /// Has these told when this use ends.
+    pub(crate) fn notify(&self, release: &mut Vec<Release>) {
+        self.release.lock().unwrap_or_else(PoisonError::into_inner).append(release);
     }
 }
 
 impl Drop for BufferUse {
     fn drop(&mut self) {
-        for callback in self.release.get_mut().unwrap_or_else(PoisonError::into_inner).drain(..) {
-            callback.done(0);
+        for release in self.release.get_mut().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            release.tell(&self.buffer);
         }
         if self.buffer.uses.fetch_sub(1, Ordering::AcqRel) == 1
             && let Some(resource) = self.buffer.resource()

@@ -331,12 +331,12 @@ impl DmaImage {
         self.memory().all(|m| m.dmabuf.is_idle(Access::Read).unwrap_or(true))
     }
 
-    /// What must be waited for before it may be read: files that become readable when a writer is done.
-    pub(crate) fn fences(&self) -> Vec<OwnedFd> {
-        let busy = self.memory().filter(|m| !m.dmabuf.is_idle(Access::Read).unwrap_or(true));
+    /// What must be over before `access` may begin: files that become readable when somebody who uses it is done.
+    pub(crate) fn fences(&self, access: Access) -> Vec<OwnedFd> {
+        let busy = self.memory().filter(|m| !m.dmabuf.is_idle(access).unwrap_or(true));
         let fence = |m: &Arc<DmaMemory>| {
             m.dmabuf
-                .export_sync_file(Access::Read)
+                .export_sync_file(access)
                 // Before Linux 6.0: the dma-buf can be polled too, but waits for later writers as well.
                 .or_else(|_| m.dmabuf.fd().try_clone_to_owned())
                 .inspect_err(|e| tracing::warn!("cannot wait for a dma-buf: {e}"))

@@ -10,6 +10,7 @@ mod layout;
 mod policy;
 mod pool;
 mod shadow;
+mod sync_point;
 mod yuv;
 
 pub use admit::{Admitted, Facts, Refusal, admit};
@@ -22,3 +23,4 @@ pub use layout::{Layout, LayoutError};
 pub use policy::{ParsePolicyError, Policies, Policy, Treatment};
 pub use pool::{Access, Path, Pool, ResizeError, SealedMemory};
 pub use shadow::Shadow;
+pub use sync_point::{Release, SyncPoint};

@@ -6,6 +6,7 @@ pub(crate) mod dmabuf_feedback;
 mod dmabuf_params;
 #[cfg(test)]
 mod dmabuf_tests;
+pub(crate) mod drm_syncobj;
 pub(crate) mod ledger;
 pub(crate) mod linux_dmabuf;
 pub(crate) mod output;

@@ -9,7 +9,9 @@ use wayland_server::protocol::wl_surface::{self, WlSurface};
 use wayland_server::{Resource, WEnum};
 
 use super::compositor::region_of;
+use super::drm_syncobj::check_points;
 use super::shm::BufferData;
+use crate::buffer::Release;
 use crate::client::ClientState;
 use crate::dispatch::{Ctx, Requests};
 use crate::error::{Outcome, ProtocolError};
@@ -108,13 +110,14 @@ impl Requests<WlSurface> for SurfaceData {
                     let message = format!("more than {} release callbacks for one commit", limits.callbacks);
                     return Err(ProtocolError::no_memory(message));
                 }
-                pending.release.push(ctx.init.init(callback, CallbackData));
+                pending.release.push(Release::Callback(ctx.init.init(callback, CallbackData)));
             }
             Request::Commit => {
                 if !pending.release.is_empty() && !matches!(pending.attach, Some(Attach::Buffer(_))) {
                     let message = "get_release without a buffer attached in the same commit";
                     return Err(ProtocolError::new(Error::NoBuffer, message));
                 }
+                check_points(surface)?;
                 ctx.server.commit(self.surface)?;
                 ctx.server.frame_within_turn();
             }

@@ -4,7 +4,7 @@
 //! what refers to the order of subsurfaces counts from there.
 
 use super::{Attach, Commit, ContentError, Pending, SurfaceId, Surfaces};
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, SyncPoint};
 use std::sync::Arc;
 
 /// The states that one commit applies: the committed surface's first, then those of subsurfaces that waited for it.
@@ -45,8 +45,12 @@ impl Surfaces {
         ids.iter().any(|id| self.get(*id).is_some_and(|s| s.held > 0))
     }
 
-    /// The buffers that a transaction of `ids` would attach.
-    pub fn attached(&self, ids: &[SurfaceId], from: From) -> impl Iterator<Item = (SurfaceId, &Arc<Buffer>)> {
+    /// The buffers that a transaction of `ids` would attach, and when their content is done, where the client has said that.
+    pub fn attached(
+        &self,
+        ids: &[SurfaceId],
+        from: From,
+    ) -> impl Iterator<Item = (SurfaceId, &Arc<Buffer>, Option<&SyncPoint>)> {
         ids.iter().enumerate().filter_map(move |(i, id)| {
             let surface = self.get(*id)?;
             let state = if i == 0 && from == From::Pending {
@@ -54,8 +58,9 @@ impl Surfaces {
             } else {
                 surface.cached.as_ref()
             };
-            match state.and_then(|s| s.attach.as_ref()) {
-                Some(Attach::Buffer(buffer)) => Some((*id, buffer)),
+            let state = state?;
+            match &state.attach {
+                Some(Attach::Buffer(buffer)) => Some((*id, buffer, state.acquire.as_ref())),
                 Some(Attach::Null) | None => None,
             }
         })

@@ -6,7 +6,7 @@ use selkie_protocols::upstream::wp::presentation_time::server::wp_presentation_f
 use wayland_server::protocol::wl_callback::WlCallback;
 
 use super::SurfaceId;
-use crate::buffer::{Buffer, BufferUse, Shadow};
+use crate::buffer::{Buffer, BufferUse, Release, Shadow, SyncPoint};
 use crate::geometry::{Point, Rect, RectF, Region, Size, Transform, extents};
 use crate::scene::Content;
 
@@ -148,7 +148,11 @@ pub struct Pending {
     /// To be told when the commit's content turned to light.
     pub feedback: Vec<WpPresentationFeedback>,
     /// To be told when the buffer of this commit is free; none once its use has begun.
-    pub release: Vec<WlCallback>,
+    pub release: Vec<Release>,
+    /// When the buffer's content is done.
+    pub acquire: Option<SyncPoint>,
+    /// What becomes one of `release` with the commit.
+    pub release_point: Option<SyncPoint>,
     /// New places of subsurfaces of this surface.
     pub positions: Vec<(SurfaceId, Point)>,
     /// The new order of this surface and its subsurfaces.
@@ -179,6 +183,7 @@ impl Pending {
         if later.attach.is_some() {
             self.attach = later.attach;
             self.hold = later.hold;
+            self.acquire = later.acquire;
         }
         superseded.append(&mut self.feedback);
         self.feedback = later.feedback;

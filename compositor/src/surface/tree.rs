@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use selkie_protocols::upstream::wp::linux_drm_syncobj::v1::server::wp_linux_drm_syncobj_surface_v1::WpLinuxDrmSyncobjSurfaceV1;
 use selkie_protocols::upstream::wp::presentation_time::server::wp_presentation_feedback::WpPresentationFeedback;
 use selkie_protocols::upstream::wp::viewporter::server::wp_viewport::WpViewport;
 use wayland_server::protocol::wl_surface::WlSurface;
@@ -68,6 +69,8 @@ pub struct Surface {
     pub stack: Vec<SurfaceId>,
     /// Its `wp_viewport`.
     pub viewport: Option<WpViewport>,
+    /// Its `wp_linux_drm_syncobj_surface_v1`.
+    pub sync: Option<WpLinuxDrmSyncobjSurfaceV1>,
     /// How many states of it were taken aside and are not applied yet.
     pub held: u32,
     /// The order in the last of those that has one.
@@ -140,6 +143,7 @@ impl Surfaces {
             child: None,
             stack: vec![id],
             viewport: None,
+            sync: None,
             held: 0,
             held_order: None,
             visible: false,
