@@ -21,6 +21,7 @@ use wayland_client::protocol::wl_output::WlOutput;
 use wayland_client::protocol::wl_shm::{Format, WlShm};
 use wayland_client::protocol::wl_shm_pool::WlShmPool;
 use wayland_client::protocol::wl_subcompositor::WlSubcompositor;
+use wayland_client::protocol::wl_subsurface::WlSubsurface;
 use wayland_client::protocol::wl_surface::{self, WlSurface};
 use wayland_client::{Proxy, WEnum};
 
@@ -112,13 +113,17 @@ impl Client {
     }
 
     fn subsurface(&mut self, parent: &WlSurface, at: (i32, i32)) -> WlSurface {
+        self.subsurface_with_role(parent, at).0
+    }
+
+    fn subsurface_with_role(&mut self, parent: &WlSurface, at: (i32, i32)) -> (WlSurface, WlSubsurface) {
         let qh = self.raw.qh();
         let compositor: WlCompositor = self.raw.bind(6);
         let subcompositor: WlSubcompositor = self.raw.bind(1);
         let surface = compositor.create_surface(&qh, ());
         let role = subcompositor.get_subsurface(&surface, parent, &qh, ());
         role.set_position(at.0, at.1);
-        self.raw.note(surface)
+        (self.raw.note(surface), role)
     }
 }
 
@@ -216,6 +221,55 @@ fn a_synchronised_subsurface_gives_back_what_it_never_showed() {
     frame.wait(&mut client.raw);
     client.raw.roundtrip().unwrap();
     assert_eq!(releases(&client), [1, 1, 0]);
+}
+
+#[test]
+fn a_surface_that_is_no_subsurface_any_more_gives_back_what_it_never_showed() {
+    let host = host();
+    let mut client = Client::connect(&host);
+    let (window, _buffer) = client.window(SIDE);
+    let (child, role) = client.subsurface_with_role(&window.surface, (8, 8));
+    let (orphan, _role) = client.subsurface_with_role(&child, (8, 8));
+    let buffers = [(); 2].map(|()| client.buffer(16, Format::Xrgb8888));
+    client.commit(&child, &buffers[0]);
+    client.commit(&orphan, &buffers[1]);
+    client.raw.roundtrip().unwrap();
+    let releases = |client: &Client| buffers.each_ref().map(|b| client.releases(b));
+    assert_eq!(releases(&client), [0, 0]);
+    role.destroy();
+    client.raw.roundtrip().unwrap();
+    assert_eq!(releases(&client), [1, 0]);
+    child.destroy();
+    client.raw.roundtrip().unwrap();
+    assert_eq!(releases(&client), [1, 1]);
+}
+
+#[test]
+fn what_waited_for_a_parent_is_not_shown_after_what_did_not_wait() {
+    let host = host();
+    let mut client = Client::connect(&host);
+    let (window, _buffer) = client.window(SIDE);
+    let (parent, of_parent) = client.subsurface_with_role(&window.surface, (8, 8));
+    let (child, of_child) = client.subsurface_with_role(&parent, (8, 8));
+    of_child.set_desync();
+    let [below, early, late] = [(); 3].map(|()| client.buffer(16, Format::Xrgb8888));
+    // It waits, for its parent is synchronised.
+    client.commit(&child, &early);
+    client.commit(&parent, &below);
+    window.surface.commit();
+    client.commit(&child, &early);
+    of_parent.set_desync();
+    client.raw.roundtrip().unwrap();
+    assert_eq!(client.releases(&early), 0);
+    client.commit(&child, &late);
+    client.raw.roundtrip().unwrap();
+    assert_eq!((client.releases(&early), client.releases(&late)), (1, 0));
+    parent.commit();
+    let frame = client.frame(&window.surface);
+    window.surface.commit();
+    frame.wait(&mut client.raw);
+    client.raw.roundtrip().unwrap();
+    assert_eq!((client.releases(&early), client.releases(&late)), (1, 0));
 }
 
 #[test]

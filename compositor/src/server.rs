@@ -66,8 +66,11 @@ impl Server {
                 Role::Subsurface | Role::Cursor | Role::DragIcon => {}
             }
         }
-        if !self.surfaces.is_synchronised(id) && self.hold_back(id, From::Pending)? {
-            return Ok(());
+        if !self.surfaces.is_synchronised(id) {
+            self.surfaces.unite(id).into_iter().for_each(|feedback| feedback.discarded());
+            if self.hold_back(id, From::Pending)? {
+                return Ok(());
+            }
         }
         let outcome = self.surfaces.commit(id, crate::clock::now_us());
         self.committed(outcome)

@@ -102,6 +102,17 @@ impl Surface {
         let cached = self.cached.as_ref().map_or(0, |c| c.feedback.len());
         self.pending.feedback.len() + cached + self.current.feedback.len()
     }
+
+    /// What has waited for a parent never comes to be: its buffer is free. Which subsurfaces it has itself, and where, waits on.
+    fn forget_cached(&mut self) {
+        let Some(cached) = self.cached.take() else { return };
+        cached.feedback.into_iter().for_each(|feedback| feedback.discarded());
+        let pending = &mut self.pending;
+        pending.order = pending.order.take().or(cached.order);
+        let moved = |child: &SurfaceId| pending.positions.iter().any(|(other, _)| other == child);
+        let places: Vec<_> = cached.positions.into_iter().filter(|(child, _)| !moved(child)).collect();
+        pending.positions.extend(places);
+    }
 }
 
 /// A tree that cannot be.
@@ -187,10 +198,13 @@ impl Surfaces {
     /// Takes a surface out; its subsurfaces stay, and show nowhere.
     pub fn remove(&mut self, id: SurfaceId) -> Option<Surface> {
         self.unlink(id);
+        // With those that no commit has put there yet.
+        let children = self.next_order(id).to_vec();
         let surface = self.all.remove(&id)?;
-        for child in surface.stack.iter().filter(|c| **c != id) {
-            if let Some(child) = self.all.get_mut(child) {
+        for child in children {
+            if let Some(child) = self.all.get_mut(&child) {
                 child.child = None;
+                child.forget_cached();
             }
         }
         Some(surface)
@@ -222,9 +236,11 @@ impl Surfaces {
         Ok(())
     }
 
-    /// Takes `id` out of its parent, at once.
+    /// Takes `id` out of its parent, at once. What has waited for the parent is never applied.
     pub fn unlink(&mut self, id: SurfaceId) {
-        let Some(child) = self.all.get_mut(&id).and_then(|s| s.child.take()) else { return };
+        let Some(surface) = self.all.get_mut(&id) else { return };
+        let Some(child) = surface.child.take() else { return };
+        surface.forget_cached();
         if let Some(parent) = self.all.get_mut(&child.parent) {
             parent.stack.retain(|s| *s != id);
             let cached = parent.cached.as_mut().and_then(|c| c.order.as_mut());
@@ -273,6 +289,18 @@ impl Surfaces {
         std::iter::once(id)
             .chain(self.ancestors(id))
             .any(|s| self.get(s).and_then(|s| s.child).is_some_and(|c| c.sync))
+    }
+
+    /// Adds what `id` has asked for to what has waited for a parent, where it waits no longer: both are then applied as a whole,
+    /// as `wl_subsurface.set_desync` wants it. Returns feedback to discard, as [`Pending::merge`] does.
+    pub fn unite(&mut self, id: SurfaceId) -> Vec<WpPresentationFeedback> {
+        let Some(surface) = self.all.get_mut(&id) else { return Vec::new() };
+        let Some(mut cached) = surface.cached.take() else { return Vec::new() };
+        let mut pending = std::mem::take(&mut surface.pending);
+        pending.begin_use();
+        let superseded = cached.merge(pending);
+        surface.pending = cached;
+        superseded
     }
 
     /// Commits what waits at `id`; `now_us` is the time on the monotonic clock in microseconds.
