@@ -87,7 +87,7 @@ impl Region {
     }
 
     /// Marks it as if there had been a fault at its start.
-    #[cfg(test)]
+    #[cfg(all(test, not(miri)))]
     pub(crate) fn poison_for_test(&self) {
         self.fault.store(1, Ordering::Release);
     }

@@ -238,6 +238,7 @@ fn parse_mount(line: &str) -> Option<(u64, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(not(miri))]
     use std::os::fd::AsFd;
 
     #[test]
