@@ -3,17 +3,16 @@
 #![deny(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 use shm_core::timeline::Device;
+use shm_core::udmabuf::Udmabuf;
 
 /// Whether a case may be skipped, and for that: where this machine makes no dma-bufs, what needs one; where no driver has
 /// timelines, explicit synchronisation; and where there is no vgem, what it holds up.
 fn may_be_skipped(case: &str, missing: &str, real: bool) -> bool {
-    if case.starts_with("dmabuf.explicit-") {
-        let timelines = Device::open().is_ok_and(|device| device.can_notice());
-        return !timelines && missing == "wp_linux_drm_syncobj_manager_v1 is not offered";
+    if case.starts_with("dmabuf.explicit-") && missing == "wp_linux_drm_syncobj_manager_v1 is not offered" {
+        return !Device::open().is_ok_and(|device| device.can_notice());
     }
     let vgem = std::env::var_os("SELKIE_REQUIRE_DMABUF").is_some() || !case.starts_with("dmabuf.fence-");
     !real && missing.starts_with("cannot make a dma-buf (of /dev/udmabuf) here: ")
@@ -21,7 +20,7 @@ fn may_be_skipped(case: &str, missing: &str, real: bool) -> bool {
 }
 
 fn passes(policy: &str) {
-    let real = Path::new("/dev/udmabuf").exists();
+    let real = Udmabuf::open().is_ok();
     assert!(real || std::env::var_os("SELKIE_REQUIRE_DMABUF").is_none(), "there is no /dev/udmabuf");
     let launch = format!("selkie --dmabuf on --policy {policy}");
     let times = std::env::var("SELKIE_PATIENCE").unwrap_or_else(|_| "1".to_owned());

@@ -21,7 +21,7 @@ use support::dmabuf::{self, fourcc, udmabuf};
 use support::process::patience;
 use support::raw::{Ended, Raw, Window};
 use support::report::{Path, frames};
-use support::{Host, Image, Witness, assert_same, require_devices};
+use support::{Host, Image, Witness, assert_same, require_fences, skip_dmabuf};
 use wayland_client::protocol::wl_buffer::WlBuffer;
 use wayland_client::protocol::wl_callback::WlCallback;
 use wayland_client::protocol::wl_compositor::WlCompositor;
@@ -32,6 +32,16 @@ const WIDTH: usize = 67;
 const HEIGHT: usize = 41;
 const RED: u32 = 0xff0000;
 const GREEN: u32 = 0x00ff00;
+
+/// Skips where there are no fences, or selkie has no timelines.
+macro_rules! require_timelines {
+    () => {
+        require_fences!();
+        if !Device::open().is_ok_and(|device| device.can_notice()) {
+            return skip_dmabuf("no timelines that tell an fd of their points (Linux 6.6)");
+        }
+    };
+}
 
 fn host() -> Host {
     Host::selkie(&["--size", &format!("{WIDTH}x{HEIGHT}"), "--refresh", "0"])
@@ -144,7 +154,7 @@ impl Client {
 
 #[test]
 fn a_dmabuf_is_free_only_when_its_other_readers_are_done() {
-    require_devices!("/dev/udmabuf", "/dev/dri");
+    require_timelines!();
     let host = host();
     let mut client = Client::new(&host);
     let extension = client.extend(&client.window.surface.clone());
@@ -164,7 +174,7 @@ fn a_dmabuf_is_free_only_when_its_other_readers_are_done() {
 
 #[test]
 fn a_dmabuf_that_never_showed_is_free_when_another_replaces_it() {
-    require_devices!("/dev/udmabuf", "/dev/dri");
+    require_timelines!();
     let mut host = host();
     let mut client = Client::new(&host);
     let (compositor, subcompositor): (WlCompositor, WlSubcompositor) =
@@ -188,7 +198,7 @@ fn a_dmabuf_that_never_showed_is_free_when_another_replaces_it() {
 
 #[test]
 fn a_window_waits_for_the_point_of_its_subsurfaces_dmabuf() {
-    require_devices!("/dev/udmabuf", "/dev/dri");
+    require_timelines!();
     let mut host = host();
     let mut client = Client::new(&host);
     let (compositor, subcompositor): (WlCompositor, WlSubcompositor) =
@@ -209,7 +219,7 @@ fn a_window_waits_for_the_point_of_its_subsurfaces_dmabuf() {
 
 #[test]
 fn a_surface_that_is_gone_frees_the_dmabuf_that_it_waits_for() {
-    require_devices!("/dev/udmabuf", "/dev/dri");
+    require_timelines!();
     let host = host();
     let mut client = Client::new(&host);
     let compositor: WlCompositor = client.raw.bind(6);
@@ -229,7 +239,7 @@ fn a_surface_that_is_gone_frees_the_dmabuf_that_it_waits_for() {
 
 #[test]
 fn what_a_client_leaves_behind_of_its_dmabufs_is_free() {
-    require_devices!("/dev/udmabuf", "/dev/dri");
+    require_timelines!();
     let host = host();
     let mut witness = Witness::new(&host.socket());
     let mut client = Client::new(&host);
@@ -248,7 +258,7 @@ fn what_a_client_leaves_behind_of_its_dmabufs_is_free() {
 
 #[test]
 fn commits_of_dmabufs_that_wait_for_points_are_not_piled_up_for_ever() {
-    require_devices!("/dev/udmabuf", "/dev/dri");
+    require_timelines!();
     let host = host();
     let mut witness = Witness::new(&host.socket());
     let mut client = Client::new(&host);
@@ -272,7 +282,7 @@ fn commits_of_dmabufs_that_wait_for_points_are_not_piled_up_for_ever() {
 
 #[test]
 fn a_dmabuf_is_forwarded_when_its_point_is_signalled_and_free_when_the_host_is_done() {
-    require_devices!("/dev/udmabuf", "/dev/dri");
+    require_timelines!();
     let size = format!("{WIDTH}x{HEIGHT}");
     let mut host = host();
     let report = host.dir.file("nested.jsonl");

@@ -17,7 +17,7 @@ use selkie_protocols::upstream::wp::linux_dmabuf::zv1::client::zwp_linux_dmabuf_
 use shm_core::dmabuf::DmaBuf;
 use support::dmabuf::{self, Fenced, IMPLICIT, LINEAR, fourcc, udmabuf};
 use support::raw::{Ended, Raw, memfd};
-use support::{Counters, Host, Witness, eventually, require_devices};
+use support::{Counters, Host, Witness, eventually, require_devices, require_fences};
 
 const XR24: u32 = fourcc(b"XR24");
 const NV12: u32 = fourcc(b"NV12");
@@ -228,7 +228,7 @@ fn waiting(
 
 #[test]
 fn a_client_that_dies_before_its_dmabuf_is_done_leaves_nothing() {
-    require_devices!("/dev/udmabuf", "/dev/dri");
+    require_fences!();
     let mut scene = Scene::new();
     let (mut raw, window, buffer, mut fenced) = waiting(&scene);
     for _ in 0..10 {
@@ -246,7 +246,7 @@ fn a_client_that_dies_before_its_dmabuf_is_done_leaves_nothing() {
 
 #[test]
 fn commits_that_wait_for_dmabufs_are_not_piled_up_for_ever() {
-    require_devices!("/dev/udmabuf", "/dev/dri");
+    require_fences!();
     let mut scene = Scene::new();
     let (mut raw, window, buffer, _fenced) = waiting(&scene);
     for i in 0..1024 {

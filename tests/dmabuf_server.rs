@@ -12,7 +12,7 @@ use selkie_protocols::upstream::wp::linux_dmabuf::zv1::client::zwp_linux_dmabuf_
 use shm_core::dmabuf::DmaBuf;
 use support::dmabuf::{self, Fenced, IMPLICIT, LINEAR, Plane, fourcc, heap, udmabuf};
 use support::raw::Raw;
-use support::{Host, Image, assert_close, assert_same, require_devices};
+use support::{Host, Image, assert_close, assert_same, require_devices, require_fences};
 use wayland_client::Proxy;
 use wayland_client::protocol::wl_buffer::WlBuffer;
 use wayland_client::protocol::wl_callback::WlCallback;
@@ -133,7 +133,7 @@ fn waiting(host: &Host) -> (Window, Fenced, [WlCallback; 2]) {
 
 #[test]
 fn a_commit_waits_for_the_fence_of_its_dmabuf() {
-    require_devices!("/dev/udmabuf", "/dev/dri");
+    require_fences!();
     let mut host = host();
     let (mut window, _fenced, callbacks) = waiting(&host);
     // Who has nothing to do with it is served.
@@ -145,7 +145,7 @@ fn a_commit_waits_for_the_fence_of_its_dmabuf() {
 
 #[test]
 fn later_commits_wait_behind_the_dmabuf_that_is_not_done() {
-    require_devices!("/dev/udmabuf", "/dev/dri");
+    require_fences!();
     let mut host = host();
     let (mut window, mut fenced, callbacks) = waiting(&host);
     fenced.signal();
@@ -156,7 +156,7 @@ fn later_commits_wait_behind_the_dmabuf_that_is_not_done() {
 
 #[test]
 fn a_dmabuf_whose_fence_has_signalled_shows() {
-    require_devices!("/dev/udmabuf", "/dev/dri");
+    require_fences!();
     let mut host = host();
     let mut window = Window::open(&host);
     let (mut fenced, pitch) = Fenced::new(WIDTH as u32, HEIGHT as u32);
@@ -171,7 +171,7 @@ fn a_dmabuf_whose_fence_has_signalled_shows() {
 
 #[test]
 fn a_dmabuf_that_is_written_again_while_it_shows_holds_up_nobody() {
-    require_devices!("/dev/udmabuf", "/dev/dri");
+    require_fences!();
     let mut host = host();
     let mut window = Window::open(&host);
     let (mut fenced, pitch) = Fenced::new(WIDTH as u32, HEIGHT as u32);
@@ -214,7 +214,7 @@ fn family(host: &Host) -> (Window, WlSurface, Fenced, [WlCallback; 2]) {
 
 #[test]
 fn a_window_waits_for_the_dmabuf_of_its_subsurface() {
-    require_devices!("/dev/udmabuf", "/dev/dri");
+    require_fences!();
     let mut host = host();
     let (mut window, _child, mut fenced, [covered, shown]) = family(&host);
     fenced.signal();
@@ -226,7 +226,7 @@ fn a_window_waits_for_the_dmabuf_of_its_subsurface() {
 
 #[test]
 fn a_subsurface_that_is_gone_holds_up_its_window_with_no_dmabuf() {
-    require_devices!("/dev/udmabuf", "/dev/dri");
+    require_fences!();
     let mut host = host();
     let (mut window, child, _fenced, [callback, _]) = family(&host);
     child.destroy();

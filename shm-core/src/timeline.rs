@@ -3,8 +3,9 @@
 //!
 //! A dma-buf carries the fences of those who use it, and whoever comes later waits for them: that is implicit
 //! synchronisation. With explicit synchronisation two processes share timelines beside the dma-buf and name, for each use of
-//! it, the point at which its content is done and the point at which it is free again. A point is a number of 64 bits;
-//! signalling it signals all before it.
+//! it, the point at which its content is done and the point at which it is free again. A point is a number of 64 bits. It is
+//! signalled by a process, or by the kernel after fences that were put on it, and not before all fences that were put on
+//! earlier points have signalled.
 //!
 //! Timelines belong to the kernel and not to a driver, so any device that has them will do, whichever device draws. See
 //! `drm/drm.h` (`DRM_IOCTL_SYNCOBJ_*`) and "DRM Sync Objects" in the kernel's documentation of drm-mm.
@@ -16,7 +17,7 @@ use std::sync::Arc;
 
 use drm::control::{Device as _, syncobj};
 use drm::{Device as _, DriverCapability};
-use rustix::event::{EventfdFlags, eventfd};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::ioctl::{Opcode, Updater, ioctl, opcode};
 
 const DIRECTORY: &str = "/dev/dri";
@@ -65,9 +66,17 @@ impl Device {
         found.map(Arc::new).ok_or(TimelineError::NoDevice)
     }
 
-    /// Whether [`Timeline::notice`] works: since Linux 6.6.
+    /// Whether [`Timeline::notice`] works: since Linux 6.6, but for those before 6.8 that never tell of a point when another
+    /// came after it.
     pub fn can_notice(self: &Arc<Device>) -> bool {
-        Timeline::new(self).and_then(|timeline| timeline.notice(1)).is_ok()
+        let told = || {
+            let timeline = Timeline::new(self)?;
+            timeline.signal(1)?;
+            timeline.signal(2)?;
+            timeline.notice(1)
+        };
+        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+        told().is_ok_and(|fd| poll(&mut [PollFd::new(&fd, PollFlags::IN)], Some(&at_once)) == Ok(1))
     }
 }
 
@@ -108,7 +117,7 @@ impl Timeline {
         self.device.syncobj_to_fd(self.handle, false).map_err(refused("share"))
     }
 
-    /// Signals a point, and all before it.
+    /// Signals a point, and those before it that have no fences.
     ///
     /// # Errors
     ///
@@ -124,7 +133,7 @@ impl Timeline {
     ///
     /// [`TimelineError::Refused`]: `EINVAL` if one is no sync_file; `ENOMEM`. Nothing was signalled then.
     pub fn signal_after<F: AsFd>(&self, point: u64, fences: &[F]) -> Result<(), TimelineError> {
-        // A point of a timeline is not signalled before those that lie before it are.
+        // A point is not signalled before the fences on earlier ones are.
         let steps = Timeline::new(&self.device)?;
         let mut last = 0;
         for fence in fences {

@@ -70,6 +70,17 @@ macro_rules! require_devices {
 }
 pub(crate) use require_devices;
 
+/// [`require_devices!`] for dma-bufs with fences that a test holds in its hand.
+macro_rules! require_fences {
+    () => {
+        crate::support::require_devices!("/dev/udmabuf");
+        if let Err(error) = shm_core::vgem::Vgem::open() {
+            return crate::support::skip_dmabuf(&error.to_string());
+        }
+    };
+}
+pub(crate) use require_fences;
+
 /// Says why a test that needs dma-bufs is skipped; panics instead where there must be dma-bufs.
 ///
 /// # Panics

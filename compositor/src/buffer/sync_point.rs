@@ -35,10 +35,14 @@ impl SyncPoint {
         self.timeline.notice(self.value).map(Some)
     }
 
-    /// Signals it once nobody uses `buffer` any more: a device of the host's may still read what we are done with.
+    /// Signals it once nobody uses `buffer` any more: a device of the host's may still read what we are done with. Where that
+    /// cannot be waited for it is signalled at once, because its client would wait for ever.
     fn signal_after(&self, buffer: &Buffer) -> Result<(), TimelineError> {
         let fences = buffer.dmabuf().map(|image| image.fences(Access::Write)).unwrap_or_default();
-        self.timeline.signal_after(self.value, &fences)
+        self.timeline.signal_after(self.value, &fences).or_else(|error| {
+            tracing::warn!("a release point does not wait for the buffer's fences: {error}");
+            self.timeline.signal(self.value)
+        })
     }
 }
 

@@ -72,14 +72,15 @@ impl Requests<WpLinuxDrmSyncobjManagerV1> for ManagerData {
                 state.sync = Some(ctx.init.init(id, data));
             }
             manager::Request::ImportTimeline { id, fd } => {
-                let imported = Timeline::import(&self.device, fd.as_fd());
-                // Closing a file may wait for its owner; that must not be us.
-                shm_core::closer::close_elsewhere(fd);
-                let timeline = imported.map_err(|e| {
-                    let message = format!("{e}: the fd is no drm_syncobj");
-                    ProtocolError::new(manager::Error::InvalidTimeline, message)
-                })?;
-                ctx.init.init(id, TimelineData(Arc::new(timeline)));
+                match Timeline::import(&self.device, fd.as_fd()) {
+                    Ok(timeline) => drop(ctx.init.init(id, TimelineData(Arc::new(timeline)))),
+                    Err(e) => {
+                        // It may be anything. Closing a file may wait for its owner; that must not be us.
+                        shm_core::closer::close_elsewhere(fd);
+                        let message = format!("{e}: is the fd a drm_syncobj?");
+                        return Err(ProtocolError::new(manager::Error::InvalidTimeline, message));
+                    }
+                }
             }
             _ => {}
         }
