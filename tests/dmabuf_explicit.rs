@@ -105,6 +105,16 @@ impl Client {
         self.manager.get_surface(surface, &self.raw.qh(), ())
     }
 
+    /// A synchronised subsurface of the window, whose commits come with points too.
+    fn subsurface(&mut self) -> (WlSurface, WpLinuxDrmSyncobjSurfaceV1) {
+        let compositor: WlCompositor = self.raw.bind(6);
+        let subcompositor: WlSubcompositor = self.raw.bind(1);
+        let child = compositor.create_surface(&self.raw.qh(), ());
+        subcompositor.get_subsurface(&child, &self.window.surface, &self.raw.qh(), ());
+        let extension = self.extend(&child);
+        (child, extension)
+    }
+
     fn timeline(&self) -> Shared {
         let timeline = Timeline::new(&self.device).unwrap();
         let fd = timeline.fd().unwrap();
@@ -177,11 +187,8 @@ fn a_dmabuf_that_never_showed_is_free_when_another_replaces_it() {
     require_timelines!();
     let mut host = host();
     let mut client = Client::new(&host);
-    let (compositor, subcompositor): (WlCompositor, WlSubcompositor) =
-        (client.raw.bind(6), client.raw.bind(1));
-    let child = compositor.create_surface(&client.raw.qh(), ());
-    subcompositor.get_subsurface(&child, &client.window.surface, &client.raw.qh(), ());
-    let (extension, of_child) = (client.extend(&client.window.surface.clone()), client.extend(&child));
+    let extension = client.extend(&client.window.surface.clone());
+    let (child, of_child) = client.subsurface();
     let [below, first, second] = [0x0000ff, RED, GREEN].map(|colour| client.picture(colour));
     // The first is never drawn: nobody may wait for that any more.
     client.commit(&child, &of_child, &first);
@@ -201,11 +208,8 @@ fn a_window_waits_for_the_point_of_its_subsurfaces_dmabuf() {
     require_timelines!();
     let mut host = host();
     let mut client = Client::new(&host);
-    let (compositor, subcompositor): (WlCompositor, WlSubcompositor) =
-        (client.raw.bind(6), client.raw.bind(1));
-    let child = compositor.create_surface(&client.raw.qh(), ());
-    subcompositor.get_subsurface(&child, &client.window.surface, &client.raw.qh(), ());
-    let (extension, of_child) = (client.extend(&client.window.surface.clone()), client.extend(&child));
+    let extension = client.extend(&client.window.surface.clone());
+    let (child, of_child) = client.subsurface();
     let [first, below, above] = [0x0000ff, RED, GREEN].map(|colour| client.picture(colour));
     client.show(&extension, &first);
     let shown = client.commit(&child, &of_child, &above);
