@@ -199,7 +199,7 @@ impl AsFd for DmaBuf {
     }
 }
 
-/// Whether a sync_file has signalled. Does not wait; to wait, poll the fd for `POLLIN`.
+/// Whether a sync_file, or a notice of a timeline's (see [`crate::timeline`]), has signalled. Does not wait; to wait, poll the fd for `POLLIN`.
 ///
 /// # Errors
 ///

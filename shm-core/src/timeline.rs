@@ -17,8 +17,10 @@ use std::sync::Arc;
 
 use drm::control::{Device as _, syncobj};
 use drm::{Device as _, DriverCapability};
-use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::event::{EventfdFlags, eventfd};
 use rustix::ioctl::{Opcode, Updater, ioctl, opcode};
+
+use crate::dmabuf::is_signalled;
 
 const DIRECTORY: &str = "/dev/dri";
 
@@ -75,8 +77,7 @@ impl Device {
             timeline.signal(2)?;
             timeline.notice(1)
         };
-        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-        told().is_ok_and(|fd| poll(&mut [PollFd::new(&fd, PollFlags::IN)], Some(&at_once)) == Ok(1))
+        told().is_ok_and(|fd| is_signalled(fd.as_fd()).unwrap_or(false))
     }
 }
 
@@ -133,6 +134,9 @@ impl Timeline {
     ///
     /// [`TimelineError::Refused`]: `EINVAL` if one is no sync_file; `ENOMEM`. Nothing was signalled then.
     pub fn signal_after<F: AsFd>(&self, point: u64, fences: &[F]) -> Result<(), TimelineError> {
+        if fences.is_empty() {
+            return self.signal(point);
+        }
         // A point is not signalled before the fences on earlier ones are.
         let steps = Timeline::new(&self.device)?;
         let mut last = 0;
@@ -142,7 +146,7 @@ impl Timeline {
             last += 1;
             binary.transfer(0, &steps, last)?;
         }
-        if last == 0 { self.signal(point) } else { steps.transfer(last, self, point) }
+        steps.transfer(last, self, point)
     }
 
     /// Makes it a binary synchronisation object: signalled when this sync_file is.
@@ -153,7 +157,7 @@ impl Timeline {
         let mut arg = Handle { handle, flags: IMPORT_SYNC_FILE, fd, pad: 0 };
         // SAFETY: DRM_IOCTL_SYNCOBJ_FD_TO_HANDLE reads and writes this structure.
         unsafe { ioctl(&*self.device, Updater::<FD_TO_HANDLE, Handle>::new(&mut arg)) }
-            .map_err(|errno| refused("put a fence on")(errno.into()))
+            .map_err(refused("put a fence on"))
     }
 
     /// Makes a point of another timeline wait for one of this.
@@ -183,8 +187,7 @@ impl Timeline {
     ///
     /// [`TimelineError::Refused`]: `EMFILE`; `ENOTTY` or `EINVAL` before Linux 6.6.
     pub fn notice(&self, point: u64) -> Result<OwnedFd, TimelineError> {
-        let fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
-            .map_err(|errno| refused("wait for")(errno.into()))?;
+        let fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(refused("wait for"))?;
         self.device.syncobj_eventfd(self.handle, point, fd.as_fd(), false).map_err(refused("wait for"))?;
         Ok(fd)
     }
@@ -212,6 +215,6 @@ pub enum TimelineError {
     },
 }
 
-fn refused(attempt: &'static str) -> impl FnOnce(io::Error) -> TimelineError {
-    move |source| TimelineError::Refused { attempt, source }
+fn refused<E: Into<io::Error>>(attempt: &'static str) -> impl FnOnce(E) -> TimelineError {
+    move |error| TimelineError::Refused { attempt, source: error.into() }
 }

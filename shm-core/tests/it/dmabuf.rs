@@ -21,28 +21,24 @@ pub fn required() -> bool {
     std::env::var_os("SELKIE_REQUIRE_DMABUF").is_some_and(|value| value == "1")
 }
 
+/// What this machine may have, or why the test is skipped. Where everything must be there that is a failure.
+pub fn had<T, E: std::error::Error>(test: &str, asked: Result<T, E>) -> Option<T> {
+    asked
+        .inspect_err(|error| {
+            assert!(!required(), "{error}");
+            skip(test, error);
+        })
+        .ok()
+}
+
 /// The device, unless this machine has none.
 pub fn udmabuf(test: &str) -> Option<Udmabuf> {
-    match Udmabuf::open() {
-        Ok(device) => Some(device),
-        Err(error) if required() => panic!("{error}"),
-        Err(error) => {
-            skip(test, error);
-            None
-        }
-    }
+    had(test, Udmabuf::open())
 }
 
 /// The heap of ordinary pages, unless this machine has none.
 pub fn heap(test: &str) -> Option<DmaHeap> {
-    match DmaHeap::open("system") {
-        Ok(heap) => Some(heap),
-        Err(error) if required() => panic!("{error}"),
-        Err(error) => {
-            skip(test, error);
-            None
-        }
-    }
+    had(test, DmaHeap::open("system"))
 }
 
 /// The open files of this process that are dma-bufs.

@@ -4,21 +4,21 @@ use shm_core::dmabuf::{Access, DmaBuf, is_signalled};
 use shm_core::seals::Seals;
 use shm_core::vgem::{Fence, Vgem, VgemError};
 
-use crate::dmabuf::{required, udmabuf};
-use crate::{memory, page, skip};
+use crate::dmabuf::{had, udmabuf};
+use crate::{memory, page};
+
+/// The driver, unless this machine has none.
+pub fn vgem(test: &str) -> Option<Vgem> {
+    let expected = |error: &VgemError| {
+        assert!(matches!(error, VgemError::None | VgemError::Open { .. }), "{error:?}");
+    };
+    had(test, Vgem::open().inspect_err(expected))
+}
 
 /// A dma-buf that somebody writes, if there can be one.
 fn written(test: &str) -> Option<(DmaBuf, Fence)> {
     let device = udmabuf(test)?;
-    let vgem = match Vgem::open() {
-        Ok(vgem) => vgem,
-        Err(error) if required() => panic!("{error}"),
-        Err(error) => {
-            assert!(matches!(error, VgemError::None | VgemError::Open { .. }), "{error:?}");
-            skip(test, error);
-            return None;
-        }
-    };
+    let vgem = vgem(test)?;
     let buffer = device.create(&memory(page(), Seals::SHRINK), 0, page() as u64).unwrap();
     assert!(buffer.is_idle(Access::Write).unwrap());
     let fence = vgem.fence().unwrap();

@@ -3,33 +3,21 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+use shm_core::dmabuf::is_signalled;
 use shm_core::seals::Seals;
 use shm_core::timeline::{Device, Timeline, TimelineError};
-use shm_core::vgem::Vgem;
 
-use crate::dmabuf::required;
+use crate::dmabuf::{had, required};
+use crate::fences::vgem;
 use crate::{memory, page, skip};
-
-/// What this machine may have, or why the test is skipped. Where everything must be there that is a failure.
-fn had<T, E: std::error::Error>(test: &str, asked: Result<T, E>) -> Option<T> {
-    asked
-        .inspect_err(|error| {
-            assert!(!required(), "{error}");
-            skip(test, error);
-        })
-        .ok()
-}
 
 fn device(test: &str) -> Option<Arc<Device>> {
     had(test, Device::open())
 }
 
-/// Whether it is readable now.
 fn is_readable(fd: &OwnedFd) -> bool {
-    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-    poll(&mut [PollFd::new(fd, PollFlags::IN)], Some(&at_once)).unwrap() == 1
+    is_signalled(fd.as_fd()).unwrap()
 }
 
 /// What the kernel said.
@@ -72,7 +60,7 @@ fn a_notice_comes_with_its_point_beside_a_dmabuf() {
 #[test]
 fn a_point_waits_for_every_fence_of_dmabufs() {
     let Some(device) = device("a point after fences") else { return };
-    let Some(vgem) = had("a point after fences", Vgem::open()) else { return };
+    let Some(vgem) = vgem("a point after fences") else { return };
     let timeline = Timeline::new(&device).unwrap();
     let fences = [vgem.fence().unwrap(), vgem.fence().unwrap()];
     timeline.signal_after(7, &fences.each_ref().map(|fence| fence.sync_file())).unwrap();
@@ -86,7 +74,7 @@ fn a_point_waits_for_every_fence_of_dmabufs() {
 #[test]
 fn a_point_after_one_fence_of_a_dmabuf_or_none() {
     let Some(device) = device("a point after a fence") else { return };
-    let Some(vgem) = had("a point after a fence", Vgem::open()) else { return };
+    let Some(vgem) = vgem("a point after a fence") else { return };
     let fence = vgem.fence().unwrap();
     let timeline = Timeline::new(&device).unwrap();
     timeline.signal_after(1, &[fence.sync_file()]).unwrap();
