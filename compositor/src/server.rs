@@ -65,8 +65,6 @@ impl Server {
                 Role::None | Role::Toplevel | Role::Popup => self.shell_check(id)?,
                 Role::Subsurface | Role::Cursor | Role::DragIcon => {}
             }
-        }
-        if !self.surfaces.is_synchronised(id) {
             self.surfaces.unite(id).into_iter().for_each(|feedback| feedback.discarded());
             if self.hold_back(id, From::Pending)? {
                 return Ok(());

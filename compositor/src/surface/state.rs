@@ -199,14 +199,21 @@ impl Pending {
         if later.input.is_some() {
             self.input = later.input;
         }
-        if later.order.is_some() {
-            self.order = later.order;
-        }
+        self.merge_children(later.order, later.positions);
         self.callbacks.extend(later.callbacks);
-        self.positions.retain(|(child, _)| later.positions.iter().all(|(moved, _)| moved != child));
-        self.positions.extend(later.positions);
         self.committed_us = later.committed_us;
         superseded
+    }
+
+    /// The part of [`Pending::merge`] that is about subsurfaces.
+    pub(super) fn merge_children(
+        &mut self,
+        order: Option<Vec<SurfaceId>>,
+        positions: Vec<(SurfaceId, Point)>,
+    ) {
+        self.order = order.or(self.order.take());
+        self.positions.retain(|(child, _)| positions.iter().all(|(moved, _)| moved != child));
+        self.positions.extend(positions);
     }
 }
 

@@ -105,13 +105,18 @@ impl Surface {
 
     /// What has waited for a parent never comes to be: its buffer is free. Which subsurfaces it has itself, and where, waits on.
     fn forget_cached(&mut self) {
-        let Some(cached) = self.cached.take() else { return };
-        cached.feedback.into_iter().for_each(|feedback| feedback.discarded());
+        let Some(mut cached) = self.cached.take() else { return };
         let pending = &mut self.pending;
-        pending.order = pending.order.take().or(cached.order);
-        let moved = |child: &SurfaceId| pending.positions.iter().any(|(other, _)| other == child);
-        let places: Vec<_> = cached.positions.into_iter().filter(|(child, _)| !moved(child)).collect();
-        pending.positions.extend(places);
+        cached.merge_children(pending.order.take(), std::mem::take(&mut pending.positions));
+        (pending.order, pending.positions) = (cached.order, cached.positions);
+        cached.feedback.into_iter().for_each(|feedback| feedback.discarded());
+    }
+
+    /// Adds what was asked for to what has waited; its buffer is in use from now on. Returns feedback to discard.
+    fn cache(&mut self) -> Vec<WpPresentationFeedback> {
+        let mut pending = std::mem::take(&mut self.pending);
+        pending.begin_use();
+        self.cached.get_or_insert_default().merge(pending)
     }
 }
 
@@ -294,12 +299,9 @@ impl Surfaces {
     /// Adds what `id` has asked for to what has waited for a parent, where it waits no longer: both are then applied as a whole,
     /// as `wl_subsurface.set_desync` wants it. Returns feedback to discard, as [`Pending::merge`] does.
     pub fn unite(&mut self, id: SurfaceId) -> Vec<WpPresentationFeedback> {
-        let Some(surface) = self.all.get_mut(&id) else { return Vec::new() };
-        let Some(mut cached) = surface.cached.take() else { return Vec::new() };
-        let mut pending = std::mem::take(&mut surface.pending);
-        pending.begin_use();
-        let superseded = cached.merge(pending);
-        surface.pending = cached;
+        let Some(surface) = self.all.get_mut(&id).filter(|s| s.cached.is_some()) else { return Vec::new() };
+        let superseded = surface.cache();
+        surface.pending = surface.cached.take().unwrap_or_default();
         superseded
     }
 
@@ -312,18 +314,16 @@ impl Surfaces {
         let mut commit = Commit::default();
         let waits = self.is_synchronised(id);
         let Some(surface) = self.all.get_mut(&id) else { return Ok(commit) };
-        let mut pending = std::mem::take(&mut surface.pending);
-        pending.committed_us = now_us;
+        surface.pending.committed_us = now_us;
         if waits {
-            pending.begin_use();
-            let cached = surface.cached.get_or_insert_default();
-            commit.discarded = cached.merge(pending);
+            commit.discarded = surface.cache();
             // What was taken aside will be applied first; whether they fit is seen then.
-            if surface.held == 0 {
+            if let Some(cached) = surface.cached.as_ref().filter(|_| surface.held == 0) {
                 surface.current.check(cached).map_err(|e| (id, e))?;
             }
             return Ok(commit);
         }
+        let pending = std::mem::take(&mut surface.pending);
         self.apply(id, pending, &mut commit)?;
         Ok(commit)
     }
