@@ -17,8 +17,7 @@ use selkie_protocols::upstream::wp::linux_drm_syncobj::v1::server::wp_linux_drm_
     self as timeline, WpLinuxDrmSyncobjTimelineV1,
 };
 use shm_core::timeline::{Device, Timeline};
-use wayland_server::protocol::wl_surface::WlSurface;
-use wayland_server::{Client, DataInit, DisplayHandle, GlobalDispatch, New, Resource, Weak};
+use wayland_server::{Client, DataInit, DisplayHandle, GlobalDispatch, New, Resource};
 
 use super::surface::surface_id;
 use crate::buffer::{Release, SyncPoint};
@@ -68,8 +67,7 @@ impl Requests<WpLinuxDrmSyncobjManagerV1> for ManagerData {
                     let message = "that surface is synchronised explicitly already";
                     return Err(ProtocolError::new(manager::Error::SurfaceExists, message));
                 }
-                let data = ExtensionData { surface: surface.downgrade(), number };
-                state.sync = Some(ctx.init.init(id, data));
+                state.sync = Some(ctx.init.init(id, ExtensionData { surface: number }));
             }
             manager::Request::ImportTimeline { id, fd } => {
                 match Timeline::import(&self.device, fd.as_fd()) {
@@ -106,8 +104,7 @@ fn point(timeline: &WpLinuxDrmSyncobjTimelineV1, high: u32, low: u32) -> SyncPoi
 
 /// A `wp_linux_drm_syncobj_surface_v1`; it may outlive its surface.
 struct ExtensionData {
-    surface: Weak<WlSurface>,
-    number: SurfaceId,
+    surface: SurfaceId,
 }
 
 impl Requests<WpLinuxDrmSyncobjSurfaceV1> for ExtensionData {
@@ -121,8 +118,7 @@ impl Requests<WpLinuxDrmSyncobjSurfaceV1> for ExtensionData {
         if let Request::Destroy = request {
             return Ok(());
         }
-        let surface = self.surface.upgrade().ok().and_then(|_| ctx.server.surfaces.get_mut(self.number));
-        let Some(surface) = surface else {
+        let Some(surface) = ctx.server.surfaces.get_mut(self.surface) else {
             let message = "the surface that this synchronises is gone";
             return Err(ProtocolError::new(Error::NoSurface, message));
         };
@@ -139,7 +135,7 @@ impl Requests<WpLinuxDrmSyncobjSurfaceV1> for ExtensionData {
     }
 
     fn destroyed(&self, server: &mut Server, _: &WpLinuxDrmSyncobjSurfaceV1) {
-        if let Some(surface) = server.surfaces.get_mut(self.number) {
+        if let Some(surface) = server.surfaces.get_mut(self.surface) {
             surface.sync = None;
             (surface.pending.acquire, surface.pending.release_point) = (None, None);
         }

@@ -2,8 +2,6 @@
 
 use selkie_protocols::upstream::wp::viewporter::server::wp_viewport::{self, WpViewport};
 use selkie_protocols::upstream::wp::viewporter::server::wp_viewporter::{self, WpViewporter};
-use wayland_server::Weak;
-use wayland_server::protocol::wl_surface::WlSurface;
 
 use super::global;
 use super::surface::surface_id;
@@ -22,7 +20,6 @@ struct ViewporterData;
 
 impl Requests<WpViewporter> for ViewporterData {
     fn request(&self, ctx: &mut Ctx<'_, '_>, _: &WpViewporter, request: wp_viewporter::Request) -> Outcome {
-        use wayland_server::Resource;
         let wp_viewporter::Request::GetViewport { id, surface } = request else { return Ok(()) };
         let number = surface_id(&surface);
         let Some(state) = ctx.server.surfaces.get_mut(number) else { return Ok(()) };
@@ -30,7 +27,7 @@ impl Requests<WpViewporter> for ViewporterData {
             let message = "that surface has a viewport already";
             return Err(ProtocolError::new(wp_viewporter::Error::ViewportExists, message));
         }
-        let viewport = ctx.init.init(id, ViewportData { surface: surface.downgrade(), number });
+        let viewport = ctx.init.init(id, ViewportData { surface: number });
         state.viewport = Some(viewport);
         Ok(())
     }
@@ -38,8 +35,7 @@ impl Requests<WpViewporter> for ViewporterData {
 
 /// A `wp_viewport`; it may outlive its surface.
 struct ViewportData {
-    surface: Weak<WlSurface>,
-    number: SurfaceId,
+    surface: SurfaceId,
 }
 
 impl Requests<WpViewport> for ViewportData {
@@ -48,8 +44,7 @@ impl Requests<WpViewport> for ViewportData {
         if let Request::Destroy = request {
             return Ok(());
         }
-        let surface = self.surface.upgrade().ok().and_then(|_| ctx.server.surfaces.get_mut(self.number));
-        let Some(surface) = surface else {
+        let Some(surface) = ctx.server.surfaces.get_mut(self.surface) else {
             let message = "the surface of this viewport is gone";
             return Err(ProtocolError::new(Error::NoSurface, message));
         };
@@ -86,7 +81,7 @@ impl Requests<WpViewport> for ViewportData {
     }
 
     fn destroyed(&self, server: &mut Server, _: &WpViewport) {
-        if let Some(surface) = server.surfaces.get_mut(self.number) {
+        if let Some(surface) = server.surfaces.get_mut(self.surface) {
             surface.viewport = None;
             surface.pending.viewport = Some(Viewport::default());
         }
